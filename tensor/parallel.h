@@ -1,0 +1,54 @@
+// Parallel loops: the only user of OpenMP. How work is cut depends on integers alone, never on the number of threads.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace lathe {
+
+/// How a kernel call runs: number of threads and scratch memory. Belongs to one Context; not shared between threads.
+class Exec {
+ public:
+  explicit Exec(int threads = 1);
+  ~Exec();
+  Exec(const Exec&) = delete;
+  Exec& operator=(const Exec&) = delete;
+
+  int threads() const { return threads_; }
+
+  /// Calls body(state, task, thread) for every task in [0, tasks). One thread: a plain loop that never enters OpenMP. Tasks must not
+  /// depend on one another; an exception in a task is rethrown here after all have ended.
+  void parallel_tasks(std::int64_t tasks, void (*body)(void* state, std::int64_t task, int thread), void* state);
+
+  /// Scratch of at least `bytes`, 64-byte aligned, for thread `thread`; valid until the next call for that thread. Grows, never shrinks.
+  void* scratch(int thread, std::size_t bytes);
+
+ private:
+  struct Buffer {
+    void* memory = nullptr;
+    std::size_t bytes = 0;
+  };
+  int threads_;
+  Buffer* buffers_;
+};
+
+/// parallel_tasks for any callable f(task, thread).
+template <class F>
+void parallel(Exec& exec, std::int64_t tasks, F&& f) {
+  exec.parallel_tasks(
+      tasks, [](void* state, std::int64_t task, int thread) { (*static_cast<F*>(state))(task, thread); }, &f);
+}
+
+/// Rounding to nearest and gradual underflow for the lifetime of the object, whatever the host program set (crtfastmath sets
+/// flush-to-zero). Every public computation and every worker thread holds one.
+class FloatingPointScope {
+ public:
+  FloatingPointScope();
+  ~FloatingPointScope();
+  FloatingPointScope(const FloatingPointScope&) = delete;
+  FloatingPointScope& operator=(const FloatingPointScope&) = delete;
+
+ private:
+  std::uint64_t saved_;
+};
+
+}  // namespace lathe
