@@ -61,8 +61,8 @@ namespace detail {
 }
 
 /// Internal invariant: throws InternalError with the condition and the place. For user errors throw InputError instead.
-#define LATHE_CHECK(condition, ...)                                                                      \
-  do {                                                                                                   \
+#define LATHE_CHECK(condition, ...)                                                                            \
+  do {                                                                                                         \
     if (!(condition)) ::lathe::detail::check_failed(#condition, __FILE__, __LINE__, std::string(__VA_ARGS__)); \
   } while (false)
 

@@ -38,10 +38,10 @@ class Random {
   explicit Random(RandomKey key, std::uint32_t step = 0, std::uint32_t site = 0, std::uint32_t attempt = 0)
       : key_(key), counter_{0, step, site, attempt} {}
 
-  std::uint32_t next();                     ///< 32 random bits
-  double uniform();                         ///< (next() >> 8) · 2⁻²⁴, in [0, 1)
+  std::uint32_t next();                      ///< 32 random bits
+  double uniform();                          ///< (next() >> 8) · 2⁻²⁴, in [0, 1)
   std::uint32_t below(std::uint32_t bound);  ///< uniform in [0, bound), bound > 0: Lemire's method with rejection
-  double normal();                          ///< standard normal: Box–Muller on lathe's own log, sin and cos
+  double normal();                           ///< standard normal: Box–Muller on lathe's own log, sin and cos
 
   /// Fisher–Yates downwards: i = n−1 … 1 swaps element i with element below(i + 1).
   template <class T>

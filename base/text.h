@@ -25,10 +25,8 @@ inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
 inline void append(std::string& out, double v) { out += number(v); }
 inline void append(std::string& out, float v) { out += number(v); }
 template <class T>
-  requires std::is_integral_v<T>
-void append(std::string& out, T v) {
-  out += std::to_string(v);
-}
+requires std::is_integral_v<T>
+void append(std::string& out, T v) { out += std::to_string(v); }
 }  // namespace detail
 
 /// Everything as one string: str("row ", 7, ": ", name).

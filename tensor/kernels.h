@@ -150,7 +150,8 @@ struct LinearBwdInputArgs {
   Index ldx;
 };
 
-/// dw[n, k] += dy[m, n]ᵀ · x[m, k]. Segments of 1024 rows, each folding its chunk sums from +0; segments folded onto the old dw in order.
+/// dw[n, k] += dy[m, n]ᵀ · x[m, k]. Segments of 1024 rows, each folding its chunk sums from +0; segments folded onto the old dw in
+/// order.
 template <class T>
 struct LinearBwdWeightArgs {
   Index m, n, k;
@@ -241,11 +242,12 @@ struct CrossEntropyBwdArgs {
   T* dlogits;
 };
 
-/// Attention of all (sequence, head) pairs of a packed batch. Queries of sequence s are rows q_offsets[s] … q_offsets[s+1] − 1, keys
-/// and values likewise by k_offsets; head h occupies columns h·head_dim … of each. A query may see all keys of its sequence;
+/// Attention of all (sequence, head) pairs of a packed batch. Queries of sequence s are rows q_offsets[s] … q_offsets[s+1] − 1,
+/// keys and values likewise by k_offsets; head h occupies columns h·head_dim … of each. A query may see all keys of its sequence;
 /// if causal, key j only for query i with j ≤ i + (keys − queries). Keys that it may not see are absent; no key at all: output +0.
 /// Per query: s = product(q, k) · scale; m = max s; e = exp(s − m); p = e · (1 / Σ16 e), lane = key index in its sequence;
-/// with dropout p' = p dropped and scaled, element index ((row0 + query row) · heads + head) · max_tokens + key; out = product(p', v).
+/// with dropout p' = p dropped and scaled, element index ((row0 + query row) · heads + head) · max_tokens + key; out = product(p',
+/// v).
 template <class T>
 struct AttentionFwdArgs {
   Index sequences, heads, head_dim;
@@ -272,8 +274,8 @@ struct AttentionBwdArgs {
 };
 
 /// Rotary positions, "rotate half": for pair i < head_dim / 2 of each head, θ = position · base^(−2i / head_dim), (lo, hi) →
-/// (fma(lo, cos, −(hi·sin)), fma(hi, cos, lo·sin)). cos, sin: [max position, head_dim / 2] tables. inverse: sin negated (the gradient).
-/// May be in place. Columns beyond heads · head_dim are not touched.
+/// (fma(lo, cos, −(hi·sin)), fma(hi, cos, lo·sin)). cos, sin: [max position, head_dim / 2] tables. inverse: sin negated (the
+/// gradient). May be in place. Columns beyond heads · head_dim are not touched.
 template <class T>
 struct RopeArgs {
   Index rows, heads, head_dim;

@@ -15,11 +15,12 @@ class Exec {
 
   int threads() const { return threads_; }
 
-  /// Calls body(state, task, thread) for every task in [0, tasks). One thread: a plain loop that never enters OpenMP. Tasks must not
-  /// depend on one another; an exception in a task is rethrown here after all have ended.
+  /// Calls body(state, task, thread) for every task in [0, tasks). One thread: a plain loop that never enters OpenMP. Tasks must
+  /// not depend on one another; an exception in a task is rethrown here after all have ended.
   void parallel_tasks(std::int64_t tasks, void (*body)(void* state, std::int64_t task, int thread), void* state);
 
-  /// Scratch of at least `bytes`, 64-byte aligned, for thread `thread`; valid until the next call for that thread. Grows, never shrinks.
+  /// Scratch of at least `bytes`, 64-byte aligned, for thread `thread`; valid until the next call for that thread. Grows, never
+  /// shrinks.
   void* scratch(int thread, std::size_t bytes);
 
  private:
