@@ -17,12 +17,11 @@ namespace lathe::data {
 /// Sequences end to end; sequence i = ids[offsets[i] … offsets[i+1]).
 struct EncodedDataset {
   std::vector<std::int32_t> ids;
-  std::vector<std::int32_t> types;         ///< segment of each token (0, 1); empty where every token is of segment 0
-  std::vector<std::int64_t> offsets{0};    ///< rows + 1, from 0, strictly ascending
-  std::vector<std::int32_t> labels;        ///< rows
-  std::vector<std::uint64_t> text_hashes;  ///< rows or empty: which text it was (split.h), part of the data hash
-  std::int64_t cut_rows = 0;               ///< rows that were longer than max_tokens
-  std::int64_t unknown_tokens = 0;         ///< tokens that the vocabulary lacks
+  std::vector<std::int32_t> types;       ///< segment of each token (0, 1); empty where every token is of segment 0
+  std::vector<std::int64_t> offsets{0};  ///< rows + 1, from 0, strictly ascending
+  std::vector<std::int32_t> labels;      ///< rows
+  std::int64_t cut_rows = 0;             ///< rows that were longer than max_tokens
+  std::int64_t unknown_tokens = 0;       ///< tokens that the vocabulary lacks
 
   std::size_t rows() const { return labels.size(); }
   std::size_t tokens() const { return ids.size(); }

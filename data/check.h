@@ -12,13 +12,11 @@
 #pragma once
 #include <lathe/data/load.h>
 
+#include <lathe/tokenizer/tokenizer.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-namespace lathe::tokenizer {
-class Tokenizer;
-}
 
 namespace lathe::data {
 
