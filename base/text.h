@@ -20,6 +20,7 @@ std::string with_commas(std::int64_t value);
 
 namespace detail {
 inline void append(std::string& out, std::string_view s) { out += s; }
+inline void append(std::string& out, const char* s) { out += s; }  // else a literal would become a bool
 inline void append(std::string& out, char c) { out += c; }
 inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
 inline void append(std::string& out, double v) { out += number(v); }
