@@ -1,0 +1,92 @@
+// Trials, the history that samplers and pruners see, and the events that a study consists of.
+#pragma once
+#include <lathe/nas/objective.h>
+#include <lathe/nas/value.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lathe::nas {
+
+enum class TrialState { running, complete, pruned, failed };
+const char* state_name(TrialState state);  ///< "running", "complete", "pruned", "failed"
+
+/// A committed report.
+struct Report {
+  int segment = 0, unit = 0, step = 0;
+  std::vector<double> values;
+  std::uint64_t time = 0;  ///< virtual
+};
+
+struct Trial {
+  std::int64_t number = 0;  ///< 0, 1, 2, … in the order of proposals
+  int worker = 0;           ///< virtual worker
+  Point point;
+  Plan plan;
+  TrialState state = TrialState::running;
+  std::vector<Report> reports;  ///< committed ones, in order
+  std::vector<double> values;   ///< complete: the verdict; pruned: the verdict over what was reported; else empty
+  Failure failure = Failure::none;
+  std::string note;                         ///< message of the failure
+  std::uint64_t started = 0, finished = 0;  ///< virtual times
+  std::uint64_t finish_event = 0;           ///< index of its finish event
+};
+
+/// All trials by number, and the numbers of the finished ones in the order of their commits. What is not committed does
+/// not exist here.
+struct History {
+  std::vector<Trial> trials;
+  std::vector<std::int64_t> finished;
+};
+
+/// The verdict over a trial's reports: each unit's value (last or best), aggregated over the units that reported.
+std::vector<double> verdict(const Trial& trial, const Judging& judging, std::span<const Direction> directions);
+
+/// One line of a study's log. Events are numbered from 0 without gaps; the number is the *commit index*.
+struct Event {
+  enum class Kind {
+    propose,  ///< trial, worker, point, plan: decided; may run from now on
+    report,   ///< trial, segment, result: a segment finished in virtual time
+    finish,   ///< trial, state, values, failure: follows the report that ended it
+    extend,   ///< trials: the budget was raised
+  };
+  std::uint64_t index = 0;
+  std::uint64_t time = 0;  ///< virtual
+  Kind kind = Kind::propose;
+  std::int64_t trial = 0;
+  int worker = 0;
+  Point point;
+  Plan plan;
+  int segment = 0;
+  Segment planned;  ///< report: the plan's entry for `segment`
+  SegmentResult result;
+  TrialState state = TrialState::running;
+  std::vector<double> values;
+  Failure failure = Failure::none;
+  std::string note;  ///< finish after a failure: its message. Not in line()
+  std::int64_t trials = 0;
+
+  /// Canonical text, one line, exactly what the study hash covers. No times of day, hosts, attempts, notes, attributes:
+  ///   7 120 propose trial=3 worker=0 plan=0/1/40,0/2/40 point={"layers":2,"lr":0.001}
+  ///   8 160 report trial=3 segment=0 values=0.75
+  ///   9 160 finish trial=3 state=pruned values=0.75
+  std::string line() const;
+};
+
+/// An event as a storage gives it back. Proposals are made anew when a study is resumed and compared with `line`; only
+/// reports are read.
+struct RecordedEvent {
+  std::string line;
+  std::string note;        ///< report: result.note
+  std::string attributes;  ///< propose: plan.attributes; report: result.attributes
+  bool operator==(const RecordedEvent&) const = default;
+};
+RecordedEvent record(const Event& event);
+
+/// Index of the intermediate value that a report has in Optuna's tables: the step, or, in a plan of several units (where
+/// steps repeat), segment + 1.
+int intermediate_step(const Plan& plan, int segment);
+
+}  // namespace lathe::nas
