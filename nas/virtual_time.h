@@ -1,0 +1,106 @@
+// The search engine: deterministic parallelism by virtual time.
+//
+// A study fixes V virtual workers, whatever the machine has. Each runs one trial at a time; a segment takes as many ticks
+// as its plan says. VirtualTime is the state machine that plays this simulation: it decides which trials exist, which
+// segments may run, and when a result becomes visible. Real workers compute results in any order and as early as they like;
+// a result has no effect before the virtual time at which its segment finishes. So a study is a function of its header
+// alone.
+//
+//   At virtual time 0 the V workers propose in index order. Then, again and again, at the smallest finish time t of the
+//   running segments:
+//     1. commit every segment that finishes at t, by trial number; a trial that failed, or has no segment left, ends;
+//     2. ask the pruner for each trial that reported and did not end, by trial number; those it stops end as pruned;
+//     3. trials that go on keep their virtual worker and start their next segment at t;
+//     4. idle workers propose in index order, until the budget of trials is used up; each sees the earlier proposals as
+//        pending.
+//   A segment is charged in full, whatever ended it sooner (patience inside it, NaN, an exception). After `unit_done` the
+//   rest of that unit is neither run nor charged.
+//
+// One such step gives a *batch* of events. No threads, no clock, no files, no SQL here: a driver (executor.h) feeds results
+// in and carries batches to a storage. Cost: O(V) a step besides sampler and pruner.
+#pragma once
+#include <lathe/nas/pruner/pruner.h>
+#include <lathe/nas/sampler/sampler.h>
+#include <lathe/nas/storage/storage.h>
+#include <lathe/nas/study.h>
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lathe::nas {
+
+class VirtualTime {
+ public:
+  using PlanFunction = std::function<Plan(const Point&)>;
+  using RefuseFunction = std::function<std::optional<std::string>(const Point&)>;
+
+  /// InputError: bad header, a sampler or pruner that is unknown or cannot serve this space.
+  VirtualTime(StudyHeader header, PlanFunction plan, RefuseFunction refuse,
+              const SamplerRegistry& samplers = SamplerRegistry::builtin(),
+              const PrunerRegistry& pruners = PrunerRegistry::builtin());
+
+  /// Delivers the result of a segment, at any time and in any order. Ignored (false): the segment is committed, was
+  /// skipped, is cut off by a stop decision, or has a result already. InputError: no such trial or segment.
+  bool submit(TaskKey segment, SegmentResult result);
+  bool has_result(TaskKey segment) const;
+
+  /// Makes the next batch, if the results that it needs are there: the events of one virtual time. Empty: finished(), or
+  /// results are missing (see tasks()). SpaceExhausted if not even the first trial finds a point.
+  std::vector<Event> step();
+
+  /// The segments that may run now and have no result yet: of each running trial the first one without a result, which may
+  /// lie ahead of virtual time. By priority (virtual finish time if the trial goes on until then), trial.
+  std::vector<Task> tasks() const;
+
+  /// Plays recorded events again. Every proposal, commit and decision is made anew and must equal the record.
+  /// InputError "event 17: recorded …, but this configuration gives …" at the first difference. May be called again with what
+  /// follows. Events that the last batch has beyond the record are returned: they remain to be recorded.
+  std::vector<Event> replay(std::span<const RecordedEvent> events);
+
+  /// Raises the budget of trials; idle workers propose in the batch that is returned. InputError if `trials` is not more
+  /// than the budget, or if a step has been begun by results that are not committed and cannot be told apart. Only when
+  /// finished().
+  std::vector<Event> extend(std::int64_t trials);
+
+  bool finished() const;                         ///< nothing runs and nothing will be proposed
+  bool exhausted() const { return exhausted_; }  ///< the sampler found no further point; the budget was not used up
+  std::uint64_t now() const { return now_; }
+  std::uint64_t events() const { return index_; }  ///< number of events so far: the next commit index
+  std::int64_t budget() const { return budget_; }
+  const StudyHeader& header() const { return header_; }
+  const History& history() const { return history_; }
+
+ private:
+  struct Running {
+    std::int64_t trial = 0;
+    int segment = 0;                       // the one that runs in virtual time
+    std::uint64_t finish = 0;              // of that segment
+    std::map<int, SegmentResult> results;  // of this and later segments, not committed
+  };
+  int next_segment(const Running& running, int after, bool unit_done) const;
+  int first_missing(const Running& running, std::uint64_t& finish) const;
+  Event make_event(Event::Kind kind, std::int64_t trial);
+  void commit(Running& running, std::vector<Event>& batch, std::vector<std::size_t>& survivors, std::size_t worker);
+  void end_trial(Trial& trial, TrialState state, std::vector<Event>& batch);
+  void propose(std::vector<Event>& batch);
+  bool admits(const Point& point) const;
+  Plan checked_plan(const Point& point) const;
+
+  StudyHeader header_;
+  PlanFunction plan_;
+  RefuseFunction refuse_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Pruner> pruner_;
+  History history_;
+  std::vector<std::optional<Running>> workers_;
+  std::set<std::string> known_;  // canonical texts of all points: only membership is asked
+  std::uint64_t now_ = 0, index_ = 0;
+  std::int64_t budget_ = 0;
+  bool started_ = false, exhausted_ = false;
+};
+
+}  // namespace lathe::nas
