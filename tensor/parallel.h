@@ -1,4 +1,7 @@
-// Parallel loops: the only user of OpenMP. How work is cut depends on integers alone, never on the number of threads.
+// Parallel loops: the only place that starts threads. How work is cut depends on integers alone, never on the number of threads.
+//
+// The threads are lathe's own (no OpenMP runtime): each Exec starts its workers at its first parallel loop, they wait between
+// loops by spinning for some microseconds and then sleeping, so several Execs and oversubscribed machines get on with one another.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +11,7 @@ namespace lathe {
 /// How a kernel call runs: number of threads and scratch memory. Belongs to one Context; not shared between threads.
 class Exec {
  public:
+  /// 1 to 1024 threads, the caller's included; else InputError. No thread is started before the first loop that needs it.
   explicit Exec(int threads = 1);
   ~Exec();
   Exec(const Exec&) = delete;
@@ -28,8 +32,10 @@ class Exec {
     void* memory = nullptr;
     std::size_t bytes = 0;
   };
+  struct Pool;
   int threads_;
-  Buffer* buffers_;
+  Buffer* buffers_;       // one a thread, then the shared one
+  Pool* pool_ = nullptr;  // from the first parallel loop on
 };
 
 /// parallel_tasks for any callable f(task, thread).
