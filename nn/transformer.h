@@ -1,0 +1,90 @@
+// The transformer encoder and the classifier on it. Sequences are packed end to end: nothing is ever computed on padding, and the
+// bits of a sequence's result do not depend on the sequences beside it.
+//
+//   Context context({.threads = 1, .seed = 7});
+//   Classifier model(context, config);
+//   Batch batch = make_batch(context, ids, offsets);                    // e.g. of data::PackedBatch
+//   Var loss = model.loss(batch, labels, Mode::kTrain);
+//   loss.backward();                                                    // gradients in model.parameters()
+//
+// Parameter names, in registration order (those that the configuration asks for):
+//   embeddings.tokens [V, D], embeddings.positions [max_tokens, D], embeddings.types [types, D], embeddings.norm.{weight,bias},
+//   layers.<i>.{attention.norm, attention.qkv, attention.out, ffn.norm, ffn.in, ffn.out}.{weight,bias}, norm.{weight,bias},
+//   pooler.{weight,bias}, classifier.{weight,bias}
+#pragma once
+#include <lathe/nn/layers.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lathe::nn {
+
+/// A packed batch. Cut from a larger one (groups of whole sequences of a step), it says where it lies, so that dropout and
+/// with it every bit is that of the whole batch; Context::first_row must then be the batch row of ids[0].
+struct Batch {
+  Tensor ids;       ///< i32 [T], in [0, vocab_size)
+  Tensor types;     ///< i32 [T], or undefined: all 0
+  Offsets offsets;  ///< of the S sequences; offsets.tokens() = T
+  Index first_sequence = 0;
+};
+
+/// InputError if the sizes do not fit. Empty `types`: all 0.
+Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types = {});
+
+/// Token ids to hidden states.
+class Transformer {
+ public:
+  /// Validates the configuration and registers the parameters.
+  Transformer(Parameters& parameters, const TransformerConfig& config);
+
+  /// [T, D]. InputError: ids outside the vocabulary, a sequence longer than max_tokens, types where the model has none.
+  Var forward(const Batch& batch, Mode mode) const;
+
+  const TransformerConfig& config() const { return config_; }
+  const std::vector<EncoderLayer>& layers() const { return layers_; }
+
+ private:
+  Var embed(const Batch& batch, const Tensor& positions, Mode mode) const;
+  Context* context_;
+  TransformerConfig config_;
+  Var tokens_, positions_, types_;  // positions_: learned, or the constant sinusoidal table
+  std::optional<Norm> embedding_norm_;
+  std::vector<EncoderLayer> layers_;
+  std::vector<ops::RopeTable> rope_;  // one for each distinct head_dim
+  std::vector<std::size_t> rope_of_layer_;
+  std::optional<Norm> final_norm_;
+};
+
+/// Encoder, pooling, optional pooler, dropout, linear head: one label a sequence. Owns its parameters; moves, does not copy.
+class Classifier {
+ public:
+  /// InputError from validate(), or if classes < 1. The Context must outlive it.
+  Classifier(Context& context, const TransformerConfig& config, DType dtype = DType::kF32);
+
+  Var hidden(const Batch& batch, Mode mode) const { return encoder_.forward(batch, mode); }  ///< [T, D]
+  Var pooled(const Batch& batch, Mode mode) const;                                           ///< [S, D], behind the pooler
+  Var logits(const Batch& batch, Mode mode) const;                                           ///< [S, classes]
+  /// Mean cross entropy over the sequences; labels i32 [S], −100 = without a label.
+  Var loss(const Batch& batch, const Tensor& labels, Mode mode) const;
+
+  const TransformerConfig& config() const { return encoder_.config(); }
+  Context& context() const { return parameters_.context(); }
+  Parameters& registry() { return parameters_; }
+  const std::vector<Var>& parameters() const { return parameters_.all(); }
+  std::int64_t parameter_count() const { return parameters_.count(); }
+
+ private:
+  Parameters parameters_;
+  Transformer encoder_;
+  std::optional<Linear> pooler_;
+  Linear head_;
+};
+
+/// Number of parameters by arithmetic alone: what Classifier(config).parameter_count() is.
+std::int64_t count_parameters(const TransformerConfig& config);
+
+}  // namespace lathe::nn
