@@ -64,7 +64,7 @@ std::string fixed(double value, int decimals) {
 std::string with_commas(std::int64_t value) {
   std::string digits = std::to_string(value);
   const std::size_t start = value < 0 ? 1 : 0;
-  for (std::size_t i = digits.size(); i > start + 3;) digits.insert(i -= 3, ",");
+  for (std::size_t i = digits.size(); i > start + 3;) digits.insert(i -= 3, 1, ',');
   return digits;
 }
 
