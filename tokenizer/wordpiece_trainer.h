@@ -10,11 +10,13 @@
 //   ties: the pair with the smaller (left id, right id); among equally frequent characters the smaller code point is kept.
 #pragma once
 #include <lathe/tokenizer/tokenizer.h>
+#include <cstddef>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 namespace lathe::tokenizer {
 
@@ -40,7 +42,11 @@ class WordPieceTrainer {
 
  private:
   WordPieceOptions options_;
-  std::map<std::string, std::int64_t, std::less<>> words_;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view word) const { return std::hash<std::string_view>()(word); }
+  };
+  std::unordered_map<std::string, std::int64_t, Hash, std::equal_to<>> words_;  // sorted before its order could matter
 };
 
 /// All texts at once. InputError "text <index>: …" for invalid UTF-8.
