@@ -53,8 +53,8 @@ struct Key {
 const std::vector<Key>& config_keys();
 /// Null if there is no such key.
 const Key* find_key(std::string_view path);
-/// "; did you mean `search.trials`?", or "; it is `train.lr`" for a key in the wrong table, or "".
-std::string key_hint(std::string_view path);
+/// "unknown key `search.trails`; did you mean `search.trials`?", or "`lr` is not a key of [search]; it is `train.lr`".
+std::string unknown_key(std::string_view path);
 
 class Config {
  public:
@@ -112,7 +112,6 @@ class Config {
     std::string origin;
     std::filesystem::path folder;  ///< where a relative path begins
   };
-  friend class TomlReader;
   const Entry& entry(std::string_view path) const;
   void store(const Key& key, Value value, Source source, const std::string& origin, const std::filesystem::path& folder);
 

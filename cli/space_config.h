@@ -8,7 +8,7 @@
 //   norm = "rms_norm"                                 one value: fixed
 //   valid = ["hidden % heads == 0"]                   rules that every point must meet
 //
-// A range is of integers if both ends are integers. Names and values are checked against the table of keys; conditions and
+// A range is of integers if the key is. Names and values are checked against the table of keys; conditions and
 // rules are read by the search space itself (nas/space.h).
 #pragma once
 #include <cstdint>
