@@ -1,0 +1,200 @@
+#include <lathe/base/error.h>
+#include <lathe/base/json_writer.h>
+#include <lathe/base/math.h>
+#include <lathe/base/sha256.h>
+#include <lathe/base/text.h>
+#include <lathe/base/version.h>
+#include <lathe/optim/clip.h>
+#include <lathe/train/trainer.h>
+
+namespace lathe::train {
+namespace {
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& config, const std::vector<Var>& parameters) {
+  if (config.optimizer == OptimizerKind::kAdamW) return std::make_unique<optim::AdamW>(parameters, config.weight_decay);
+  return std::make_unique<optim::Sgd>(parameters, config.weight_decay, optim::SgdOptions{.momentum = 0.9});
+}
+
+data::BatchOptions batch_options(const TrainConfig& config) {
+  data::BatchOptions options;
+  if (config.batch_tokens > 0) {
+    options.batch_tokens = config.batch_tokens;
+  } else {
+    options.batch_rows = config.batch_rows;
+  }
+  return options;
+}
+
+void check_rows(const data::EncodedDataset& rows, const nn::TransformerConfig& architecture, const char* what) {
+  for (const std::int32_t label : rows.labels)
+    if (label < 0 || label >= architecture.classes)
+      throw InputError(str("[train] ", what, " rows have label ", label, ", expected 0 … ", architecture.classes - 1));
+  for (const std::int32_t id : rows.ids)
+    if (id < 0 || id >= architecture.vocab_size)
+      throw InputError(str("[train] ", what, " rows have token id ", id, ", expected 0 … ", architecture.vocab_size - 1));
+}
+
+/// What the checkpoint must agree on about the rows: their number and contents.
+std::string rows_hash(const data::EncodedDataset& train, const data::EncodedDataset& valid) {
+  Sha256 hash;
+  for (const data::EncodedDataset* rows : {&train, &valid}) {
+    hash.add_u64(rows->rows()).add_u64(rows->tokens());
+    for (const std::int32_t id : rows->ids) hash.add_u64(static_cast<std::uint64_t>(id));
+    for (const std::int64_t offset : rows->offsets) hash.add_u64(static_cast<std::uint64_t>(offset));
+    for (const std::int32_t label : rows->labels) hash.add_u64(static_cast<std::uint64_t>(label));
+  }
+  return to_hex(hash.finish());
+}
+
+}  // namespace
+
+Trainer::Trainer(Context& context, const nn::TransformerConfig& architecture, const TrainConfig& config,
+                 const data::EncodedDataset& train, const data::EncodedDataset& valid)
+    : config_((config.validate(), config)),
+      train_(train),
+      valid_(valid),
+      context_(context),
+      model_(context, architecture),
+      batches_(train, batch_options(config), context.key("shuffle")) {
+  check_rows(train, architecture, "training");
+  check_rows(valid, architecture, "validation");
+  optimizer_ = make_optimizer(config_, model_.parameters());
+  schedule_.kind = config_.schedule;
+  schedule_.peak = config_.lr;
+  schedule_.total_steps = data::total_steps(train, batch_options(config_), context.key("shuffle"), config_.epochs);
+  schedule_.warmup_steps = static_cast<std::int64_t>(math::floor(config_.warmup * static_cast<double>(schedule_.total_steps)));
+  schedule_.validate();
+  data_hash_ = rows_hash(train, valid);
+  batches_.seek(0);
+}
+
+Trainer::~Trainer() = default;
+
+const EpochResult* Trainer::best() const {
+  if (history_.empty()) return nullptr;
+  if (valid_.rows() == 0) return &history_.back();
+  const EpochResult* best = nullptr;
+  for (const EpochResult& epoch : history_)
+    if (epoch.best) best = &epoch;
+  return best;
+}
+
+bool Trainer::out_of_patience() const {
+  if (config_.patience == 0 || valid_.rows() == 0 || history_.empty()) return false;
+  return epoch() - best()->epoch >= config_.patience;
+}
+
+bool Trainer::done() const { return epoch() >= config_.epochs || out_of_patience(); }
+
+double Trainer::train_step() {
+  context_.set_step(static_cast<std::uint32_t>(optimizer_->steps()));
+  const nn::Batch batch = nn::make_batch(context_, batch_.ids, Offsets(batch_.offsets), batch_.types);
+  const Tensor labels = Tensor::from(context_, batch_.labels, Shape{static_cast<Index>(batch_.labels.size())});
+  double loss = 0;
+  optim::Clip clip;
+  try {
+    const Var result = model_.loss(batch, labels, nn::Mode::kTrain);
+    loss = result.value().item();
+    if (!(loss - loss == 0)) throw NonFiniteError(str("the loss is ", loss));
+    result.backward();
+    clip = optim::clip_by_norm(model_.parameters(), config_.clip);
+  } catch (const NonFiniteError& error) {
+    const std::string what = error.what();
+    optimizer_->zero_grad();
+    replay_with_checks();
+    throw NonFiniteError(str(what, " in step ", optimizer_->steps()));
+  }
+  optimizer_->step(schedule_.at(optimizer_->steps()), clip.scale);
+  optimizer_->zero_grad();
+  return loss;
+}
+
+void Trainer::replay_with_checks() {
+  struct CheckFinite {
+    explicit CheckFinite(Context& c) : context(c) { context.set_check_finite(true); }
+    ~CheckFinite() { context.set_check_finite(false); }
+    Context& context;
+  };
+  const CheckFinite checks(context_);
+  try {
+    const nn::Batch batch = nn::make_batch(context_, batch_.ids, Offsets(batch_.offsets), batch_.types);
+    const Tensor labels = Tensor::from(context_, batch_.labels, Shape{static_cast<Index>(batch_.labels.size())});
+    model_.loss(batch, labels, nn::Mode::kTrain).backward();
+  } catch (const NonFiniteError& error) {
+    throw NonFiniteError(str(error.what(), " in step ", optimizer_->steps()));
+  }
+}
+
+EpochResult Trainer::run_epoch(const std::function<bool()>& stop) {
+  if (done()) throw InputError("[train] training is finished, expected an epoch to be left");
+  const std::int64_t steps = batches_.steps_in_epoch();
+  while (!(stop && stop()) && batches_.next(batch_)) {
+    const double loss = train_step();
+    loss_sum_ += loss * static_cast<double>(batch_.size());
+    rows_ += static_cast<std::int64_t>(batch_.size());
+    tokens_ += static_cast<std::int64_t>(batch_.tokens());
+    if (on_step) on_step(batches_.step(), steps, loss);
+  }
+  if (batches_.step() < steps) throw Stopped();
+  finish_epoch();
+  return history_.back();
+}
+
+void Trainer::finish_epoch() {
+  EpochResult result;
+  result.epoch = epoch() + 1;
+  result.train_loss = loss_sum_ / static_cast<double>(rows_);
+  result.steps = batches_.steps_in_epoch();
+  result.tokens = tokens_;
+  if (valid_.rows() > 0) {
+    result.valid = score(predict(model_, valid_), valid_.labels);
+    const EpochResult* before = best();
+    result.best = !before || result.valid.of(config_.metric) > before->valid.of(config_.metric);
+  }
+  if (result.best) best_ = copy_parameters();
+  history_.push_back(result);
+  loss_sum_ = 0;
+  rows_ = tokens_ = 0;
+  batches_.seek(result.epoch);
+}
+
+std::vector<Tensor> Trainer::copy_parameters() const {
+  std::vector<Tensor> copies;
+  for (const Var& parameter : model_.parameters()) copies.push_back(parameter.value().clone());
+  return copies;
+}
+
+void Trainer::restore_best() {
+  if (best_.empty()) return;
+  std::vector<Var> parameters = model_.parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].mutable_value().copy_from(best_[i]);
+}
+
+std::string weights_hash(std::span<const Var> parameters) {
+  Sha256 hash;
+  for (const Var& parameter : parameters) {
+    hash.add(parameter.name()).add_u64(static_cast<std::uint64_t>(parameter.value().numel()));
+    const Tensor values = parameter.value().contiguous();
+    hash.add(values.data<float>(), static_cast<std::size_t>(values.numel()) * sizeof(float));
+  }
+  return to_hex(hash.finish());
+}
+
+std::string Trainer::weights_hash() const { return train::weights_hash(model_.parameters()); }
+
+std::string Trainer::identity() const {
+  return JsonWriter()
+      .begin_object()
+      .member("numerics", kNumerics)
+      .member("seed", context_.seed())
+      .member("trial", context_.trial())
+      .member("data", data_hash_)
+      .key("architecture")
+      .raw(model_.config().to_json())
+      .key("training")
+      .raw(config_.to_json())
+      .end_object()
+      .text();
+}
+
+}  // namespace lathe::train
