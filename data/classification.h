@@ -56,7 +56,7 @@ struct Examples {
   std::string place(std::size_t row) const;  ///< "file:line"
   /// Rows of each class.
   std::vector<std::int64_t> counts() const;
-  /// The rows named, in this order.
+  /// The rows named, in this order; `skipped` stays behind.
   Examples select(std::span<const std::size_t> rows) const;
 };
 
@@ -71,8 +71,9 @@ struct LabelOptions {
 /// the rows, from 20 rows on), or, when learning the labels, fewer than two of them.
 Examples make_examples(const Table& table, const Columns& columns, const LabelOptions& options = {});
 
-/// At most `max_rows` rows (0: all), those with the smallest keyed hash of their text, in file order: a sample that does
-/// not depend on how the file is sorted, and of which a smaller max_rows takes a part.
+/// At most `max_rows` rows (0: all), those with the smallest keyed hash of their text (split.h, but stream `sample`), in file
+/// order: a sample that does not depend on how the file is sorted, that is independent of the split, and of which a smaller
+/// max_rows takes a part.
 Examples limit_rows(const Examples& examples, std::int64_t max_rows, std::uint64_t seed);
 
 }  // namespace lathe::data

@@ -22,10 +22,18 @@ struct DataConfig {
   std::uint64_t seed = 1;
 };
 
+struct FileReport {
+  std::string file;
+  std::int64_t rows = 0;        ///< usable ones
+  std::string format;           ///< "TSV, header, quotes are plain characters"
+  std::vector<BadRow> skipped;  ///< by line
+};
+
 struct ClassificationData {
   Examples train, valid, test;  ///< valid and test are empty where the configuration gives them no share
   Columns columns;
   std::vector<std::string> label_names;
+  std::vector<FileReport> files;  ///< in the order training, validation, test, as far as given
   /// What was found and done, one line each, to be shown: format and rows, columns, split, rows left out.
   std::vector<std::string> notes;
 

@@ -9,6 +9,7 @@
 // straddle, each part has the label shares of the whole as far as groups allow, adding a row moves few others, and the
 // order of rows in the file does not matter.
 #pragma once
+#include <lathe/base/random.h>
 #include <lathe/data/classification.h>
 
 #include <array>
@@ -27,12 +28,12 @@ const char* part_name(Part part);
 /// Unicode version. Text without any letter or digit is returned trimmed (":)" and ":(" stay different).
 std::string normalise_text(std::string_view text);
 
-/// 128 bits of the keyed hash above for one row.
+/// First 128 bits of the keyed hash above for one row, read big-endian; the first 64 decide, the others tell texts apart.
 struct TextHash {
   std::uint64_t high = 0, low = 0;
   auto operator<=>(const TextHash&) const = default;
 };
-std::vector<TextHash> hash_texts(const Examples& examples, std::uint64_t seed);
+std::vector<TextHash> hash_texts(const Examples& examples, RandomKey key);
 
 struct SplitShares {
   std::int64_t train = 80, valid = 10, test = 10;  ///< any unit: only the proportions count; 0: no such part
