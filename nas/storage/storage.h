@@ -101,8 +101,10 @@ class Storage {
 
   // ---- tasks
 
-  /// Adds tasks in state ready. One that exists already, in whatever state, is left alone.
-  virtual void offer(std::span<const Task> tasks) = 0;
+  /// Adds tasks in state ready. One that exists already, in whatever state, is left alone. False and no effect if the log does
+  /// not have exactly `at` events (in the same transaction): otherwise a process that lags behind could bring back a task
+  /// that another one has committed.
+  virtual bool offer(std::uint64_t at, std::span<const Task> tasks) = 0;
 
   /// Claims the task with the smallest (priority, trial, segment) among those that are ready or whose lease has run out,
   /// and that have fewer than `max_failures` failures. Taking over a lease that ran out is an infrastructure failure of the
