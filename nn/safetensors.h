@@ -54,10 +54,10 @@ unsigned bits_of(StoredType type);     ///< 32
 /// One array. `bytes` points into the file it came from, or to the memory of whoever writes it; elements are little-endian,
 /// row-major.
 struct StoredTensor {
-  std::string name;
+  std::string name{};
   StoredType type = StoredType::kF32;
-  std::vector<std::uint64_t> shape;  ///< empty: one element
-  std::string_view bytes;
+  std::vector<std::uint64_t> shape{};  ///< empty: one element
+  std::string_view bytes{};
 };
 
 using Metadata = std::map<std::string, std::string>;

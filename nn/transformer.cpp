@@ -1,0 +1,179 @@
+#include <lathe/base/error.h>
+#include <lathe/base/math.h>
+#include <lathe/base/text.h>
+#include <lathe/nn/transformer.h>
+
+#include <utility>
+
+namespace lathe::nn {
+namespace {
+
+TransformerConfig validated(TransformerConfig config) {
+  config.validate();
+  return config;
+}
+
+/// Sequence by sequence against the longest the model can take: the tables end there.
+void check_lengths(const Offsets& offsets, Index max_tokens) {
+  if (offsets.max_length() <= max_tokens) return;
+  for (Index s = 0; s < offsets.sequences(); ++s)
+    if (offsets.length(s) > max_tokens)
+      throw InputError(
+          str("[transformer] expected sequences of at most ", max_tokens, " tokens, got ", offsets.length(s), " in sequence ", s));
+}
+
+void check_tokens(const char* what, const Tensor& tensor, Index tokens) {
+  if (!tensor.defined() || tensor.dtype() != DType::kI32 || tensor.dims() != 1 || tensor.size(0) != tokens)
+    throw InputError(
+        str("[transformer] expected ", what, " i32 [", tokens, "], got ",
+            tensor.defined() ? str(lathe::name_of(tensor.dtype()), " ", tensor.shape().text()) : std::string("nothing")));
+}
+
+/// The row number of the next operations, put back at the end.
+class FirstRow {
+ public:
+  FirstRow(Context& context, Index row) : context_(context), before_(context.first_row()) { context.set_first_row(row); }
+  ~FirstRow() { context_.set_first_row(before_); }
+  FirstRow(const FirstRow&) = delete;
+  FirstRow& operator=(const FirstRow&) = delete;
+
+ private:
+  Context& context_;
+  Index before_;
+};
+
+}  // namespace
+
+Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types) {
+  const Index tokens = static_cast<Index>(ids.size());
+  if (offsets.tokens() != tokens)
+    throw InputError(str("[make_batch] expected ", offsets.tokens(), " ids as the offsets say, got ", tokens));
+  if (!types.empty() && types.size() != ids.size())
+    throw InputError(str("[make_batch] expected as many types as ids (", tokens, "), got ", types.size()));
+  Batch batch;
+  batch.ids = Tensor::from(context, ids, {tokens});
+  if (!types.empty()) batch.types = Tensor::from(context, types, {tokens});
+  batch.offsets = std::move(offsets);
+  return batch;
+}
+
+Transformer::Transformer(Parameters& parameters, const TransformerConfig& config)
+    : context_(&parameters.context()), config_(validated(config)) {
+  const Index hidden = config_.hidden;
+  tokens_ = parameters.normal("embeddings.tokens", {config_.vocab_size, hidden}, kInitDeviation);
+  if (config_.positions == Positions::kLearned)
+    positions_ = parameters.normal("embeddings.positions", {config_.max_tokens, hidden}, kInitDeviation);
+  if (config_.positions == Positions::kSinusoidal)
+    positions_ = Var(sinusoidal_table(*context_, config_.max_tokens, hidden, parameters.dtype()));
+  if (config_.type_vocab_size > 0)
+    types_ = parameters.normal("embeddings.types", {config_.type_vocab_size, hidden}, kInitDeviation);
+  if (config_.embedding_norm) embedding_norm_.emplace(parameters, "embeddings.norm", hidden, config_.norm, config_.norm_eps);
+  std::vector<Index> head_dims;
+  for (std::size_t i = 0; i < config_.layers.size(); ++i) {
+    layers_.emplace_back(parameters, str("layers.", i), config_, i);
+    if (config_.positions != Positions::kRotary) continue;
+    std::size_t table = 0;
+    while (table < head_dims.size() && head_dims[table] != config_.head_dim(i)) ++table;
+    if (table == head_dims.size()) {
+      head_dims.push_back(config_.head_dim(i));
+      rope_.push_back(ops::rope_table(*context_, config_.max_tokens, head_dims.back(), config_.rotary_base, parameters.dtype()));
+    }
+    rope_of_layer_.push_back(table);
+  }
+  if (config_.norm_place == NormPlace::kPre) final_norm_.emplace(parameters, "norm", hidden, config_.norm, config_.norm_eps);
+}
+
+Var Transformer::embed(const Batch& batch, const Tensor& positions, Mode mode) const {
+  LayerScope scope(*context_, "embeddings");
+  Var x = embedding(tokens_, batch.ids);
+  if (config_.scale_embedding) x = mul(x, math::sqrt(static_cast<double>(config_.hidden)));
+  if (positions_.defined()) x = add_embedding(x, positions_, positions);
+  if (types_.defined()) {
+    const Tensor types = batch.types.defined() ? batch.types : Tensor::zeros(*context_, {batch.offsets.tokens()}, DType::kI32);
+    x = add_embedding(x, types_, types);
+  }
+  if (embedding_norm_) x = embedding_norm_->forward(x);
+  if (mode == Mode::kTrain && config_.dropout > 0) x = dropout(x, {config_.dropout, kEmbeddingSite});
+  return x;
+}
+
+Var Transformer::forward(const Batch& batch, Mode mode) const {
+  check_tokens("ids", batch.ids, batch.offsets.tokens());
+  check_lengths(batch.offsets, config_.max_tokens);
+  if (batch.types.defined()) {
+    check_tokens("types", batch.types, batch.offsets.tokens());
+    if (!types_.defined()) throw InputError("[transformer] got token types, but type_vocab_size of the model is 0");
+  }
+  Sequences sequences{.offsets = batch.offsets,
+                      .positions = positions_of(*context_, batch.offsets),
+                      .mode = mode,
+                      .max_tokens = config_.max_tokens};
+  Var x = embed(batch, sequences.positions, mode);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (!rope_.empty()) sequences.rope = &rope_[rope_of_layer_[i]];
+    x = layers_[i].forward(x, sequences);
+  }
+  if (final_norm_) {
+    LayerScope scope(*context_, "norm");
+    x = final_norm_->forward(x);
+  }
+  return x;
+}
+
+namespace {
+
+TransformerConfig with_head(const TransformerConfig& config) {
+  config.validate();
+  if (config.classes < 1) throw InputError("[Classifier] classes is 0, expected the number of labels");
+  return config;
+}
+
+}  // namespace
+
+Classifier::Classifier(Context& context, const TransformerConfig& config, DType dtype)
+    : parameters_(context, dtype),
+      encoder_(parameters_, with_head(config)),
+      pooler_(config.pooler ? std::optional<Linear>(std::in_place, parameters_, "pooler", config.hidden, config.hidden)
+                            : std::nullopt),
+      head_(parameters_, "classifier", config.hidden, config.classes) {}
+
+Var Classifier::pooled(const Batch& batch, Mode mode) const {
+  const Var x = encoder_.forward(batch, mode);
+  LayerScope scope(context(), "pooling");
+  const Var y = config().pooling == Pooling::kMean ? mean_pool(x, batch.offsets) : first_pool(x, batch.offsets);
+  return pooler_ ? pooler_->forward(y, {.activation = UnaryOp::kTanh, .dropout = {}, .residual = {}}) : y;
+}
+
+Var Classifier::logits(const Batch& batch, Mode mode) const {
+  Var x = pooled(batch, mode);
+  LayerScope scope(context(), "classifier");
+  if (mode == Mode::kTrain && config().head_dropout > 0) {
+    const FirstRow rows(context(), batch.first_sequence);  // rows are sequences here, not tokens
+    x = dropout(x, {config().head_dropout, kPooledSite});
+  }
+  return head_.forward(x);
+}
+
+Var Classifier::loss(const Batch& batch, const Tensor& labels, Mode mode) const {
+  const Var scores = logits(batch, mode);
+  LayerScope scope(context(), "loss");
+  return cross_entropy(scores, labels);
+}
+
+std::int64_t count_parameters(const TransformerConfig& config) {
+  config.validate();
+  const std::int64_t h = config.hidden;
+  const std::int64_t norm = config.norm == NormKind::kLayer ? 2 * h : h;
+  std::int64_t total = (config.vocab_size + config.type_vocab_size) * h;
+  if (config.positions == Positions::kLearned) total += config.max_tokens * h;
+  if (config.embedding_norm) total += norm;
+  for (std::size_t i = 0; i < config.layers.size(); ++i) {
+    const std::int64_t d = config.layers[i].heads * config.head_dim(i), f = config.layers[i].ffn;
+    total += 2 * norm + 3 * d * (h + 1) + h * (d + 1) + f * (h + 1) + h * (f + 1);
+  }
+  if (config.norm_place == NormPlace::kPre) total += norm;
+  if (config.pooler) total += h * (h + 1);
+  return total + config.classes * (h + 1);
+}
+
+}  // namespace lathe::nn
