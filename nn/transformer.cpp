@@ -131,7 +131,10 @@ TransformerConfig with_head(const TransformerConfig& config) {
 }  // namespace
 
 Classifier::Classifier(Context& context, const TransformerConfig& config, DType dtype)
-    : parameters_(context, dtype),
+    : Classifier(Parameters(context, dtype), config) {}
+
+Classifier::Classifier(Parameters parameters, const TransformerConfig& config)
+    : parameters_(std::move(parameters)),
       encoder_(parameters_, with_head(config)),
       pooler_(config.pooler ? std::optional<Linear>(std::in_place, parameters_, "pooler", config.hidden, config.hidden)
                             : std::nullopt),

@@ -64,6 +64,8 @@ class Classifier {
  public:
   /// InputError from validate(), or if classes < 1. The Context must outlive it.
   Classifier(Context& context, const TransformerConfig& config, DType dtype = DType::kF32);
+  /// On parameters that come from elsewhere (Parameters::Source).
+  Classifier(Parameters parameters, const TransformerConfig& config);
 
   Var hidden(const Batch& batch, Mode mode) const { return encoder_.forward(batch, mode); }  ///< [T, D]
   Var pooled(const Batch& batch, Mode mode) const;                                           ///< [S, D], behind the pooler
