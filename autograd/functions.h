@@ -13,7 +13,6 @@
 namespace lathe {
 
 // ---- Element-wise
-// -------------------------------------------------------------------------------------------------------------------
 
 /// gelu, gelu_tanh, relu, silu, squared_relu, tanh, …: one function a line of unary.def. dx = dy · f'(x), f'(x) saved by the
 /// forward.
@@ -54,14 +53,14 @@ struct DropoutSite {
 Var dropout(const Var& x, DropoutSite site);
 
 // ---- Sums and shapes
-// ----------------------------------------------------------------------------------------------------------------
 
 Var sum(const Var& x);  ///< all elements, one Σ16 in row-major order; a scalar
 Var sum(const Var& x, std::initializer_list<Index> axes, bool keep_dims = false);  ///< one axis after the other, last first
 Var mean(const Var& x);                                                            ///< sum / n
 Var mean(const Var& x, std::initializer_list<Index> axes, bool keep_dims = false);
 
-Var reshape(const Var& x, const Shape& shape);                    ///< one size may be −1
+Var reshape(const Var& x, const Shape& shape);
+Var reshape(const Var& x, std::initializer_list<Index> sizes);    ///< one size may be −1
 Var transpose(const Var& x, Index a, Index b);                    ///< a view
 Var narrow(const Var& x, Index axis, Index start, Index length);  ///< a view
 Var concat(std::span<const Var> parts, Index axis);
@@ -70,7 +69,6 @@ Var concat(std::initializer_list<Var> parts, Index axis);
 std::vector<Var> split(const Var& x, std::span<const Index> sizes, Index axis);
 
 // ---- Products
-// -----------------------------------------------------------------------------------------------------------------------
 
 /// a [m, k] · b [k, n], or batches [B…, m, k] · [B…, k, n], or [B…, m, k] · [k, n]. Transposed views cost nothing.
 /// da = dy · bᵀ, db = aᵀ · dy.
@@ -88,7 +86,6 @@ struct LinearOptions {
 Var linear(const Var& x, const Var& w, const Var& b = {}, const LinearOptions& options = {});
 
 // ---- Normalisation
-// ------------------------------------------------------------------------------------------------------------------
 
 /// Over the last dimension n, population variance (Ba, Kiros & Hinton 2016): y = (x − μ) / sqrt(σ² + eps) · gamma [n] + beta [n].
 Var layer_norm(const Var& x, const Var& gamma, const Var& beta, double eps = 1e-5);
@@ -97,7 +94,6 @@ Var rms_norm(const Var& x, const Var& gamma, double eps = 1e-6);
 Var softmax(const Var& x);  ///< over the last dimension
 
 // ---- Losses
-// -------------------------------------------------------------------------------------------------------------------------
 
 /// Mean over kept rows of −log softmax(logits [rows, V])[target]; target i32 [rows], −100 = row ignored; other values must be in
 /// [0, V). A scalar; NaN if no row is kept. dlogits = (softmax − one-hot) / kept rows · dy. Composite of the value per row: log(sum
@@ -105,7 +101,6 @@ Var softmax(const Var& x);  ///< over the last dimension
 Var cross_entropy(const Var& logits, const Tensor& target);
 
 // ---- Attention
-// ----------------------------------------------------------------------------------------------------------------------
 
 struct AttentionOptions {
   Index heads = 1;
@@ -128,7 +123,6 @@ Var self_attention(const Var& qkv, const AttentionOptions& options);
 Var rope(const Var& x, const Tensor& positions, Index heads, const ops::RopeTable& table);
 
 // ---- Rows
-// ---------------------------------------------------------------------------------------------------------------------------
 
 /// table [V, D], ids i32 […] → […, D]. InputError for an id outside [0, V). The gradient is accumulated per id, rows ascending.
 Var embedding(const Var& table, const Tensor& ids);

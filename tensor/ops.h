@@ -14,11 +14,12 @@
 
 namespace lathe {
 
-const char* name_of(UnaryOp op);                ///< "gelu_tanh"; "none" for kNone
-UnaryOp unary_op(std::string_view name);        ///< the enumerator of a name; InputError with the nearest name
-const std::vector<std::string>& unary_names();  ///< in the order of unary.def
-bool saves_derivative(UnaryOp op);              ///< unary.def's `saves`
+const char* name_of(UnaryOp op);          ///< "gelu_tanh"; "none" for kNone
+UnaryOp unary_op(std::string_view name);  ///< the enumerator of a name; InputError with the nearest name
+std::vector<std::string> unary_names();   ///< in the order of unary.def
+bool saves_derivative(UnaryOp op);        ///< unary.def's `saves`
 const char* onnx_name(UnaryOp op);
+int flops_of(UnaryOp op);  ///< per element, by unary.def
 const char* name_of(BinaryOp op);
 inline constexpr int kUnaryOps = static_cast<int>(UnaryOp::kCount);
 

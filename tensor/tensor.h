@@ -66,7 +66,11 @@ class Tensor {
   }
 
   // Views: nothing is copied (reshape copies a tensor whose elements are not in order).
-  Tensor reshape(const Shape& shape) const;                   ///< one size may be −1: what is left
+  Tensor reshape(const Shape& shape) const { return reshape_to(shape.sizes()); }
+  Tensor reshape(std::initializer_list<Index> sizes) const {  ///< one size may be −1: what is left
+    return reshape_to({sizes.begin(), sizes.size()});
+  }
+  Tensor reshape_to(std::span<const Index> sizes) const;
   Tensor transpose(Index a, Index b) const;                   ///< two dimensions exchanged
   Tensor narrow(Index dim, Index start, Index length) const;  ///< indices start … start + length − 1 of one dimension
   Tensor select(Index dim, Index index) const;                ///< one index of one dimension, which disappears
