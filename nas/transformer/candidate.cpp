@@ -1,0 +1,142 @@
+#include <lathe/base/error.h>
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/candidate.h>
+
+#include <functional>
+#include <map>
+
+namespace lathe::nas {
+namespace {
+
+std::int64_t as_integer(const std::string& name, const Value& value) {
+  if (const std::int64_t* i = value.integer()) return *i;
+  throw InputError(str("`", name, "` = ", value.show(), ", expected an integer"));
+}
+double as_real(const std::string& name, const Value& value) {
+  if (const auto number = value.number()) return *number;
+  throw InputError(str("`", name, "` = ", value.show(), ", expected a number"));
+}
+const std::string& as_text(const std::string& name, const Value& value) {
+  if (const std::string* text = value.text()) return *text;
+  throw InputError(str("`", name, "` = ", value.show(), ", expected a name"));
+}
+
+using Setter = std::function<void(Candidate&, const std::string&, const Value&)>;
+
+const std::map<std::string, Setter, std::less<>>& setters() {
+  static const std::map<std::string, Setter, std::less<>> table = {
+      {"layers", [](Candidate& c, const std::string& n, const Value& v) { c.layers = as_integer(n, v); }},
+      {"hidden", [](Candidate& c, const std::string& n, const Value& v) { c.hidden = as_integer(n, v); }},
+      {"norm", [](Candidate& c, const std::string& n, const Value& v) { c.norm = nn::norm_kind(as_text(n, v)); }},
+      {"norm_place", [](Candidate& c, const std::string& n, const Value& v) { c.norm_place = nn::norm_place(as_text(n, v)); }},
+      {"positions", [](Candidate& c, const std::string& n, const Value& v) { c.positions = nn::positions_kind(as_text(n, v)); }},
+      {"pooling", [](Candidate& c, const std::string& n, const Value& v) { c.pooling = nn::pooling_kind(as_text(n, v)); }},
+      {"dropout", [](Candidate& c, const std::string& n, const Value& v) { c.dropout = as_real(n, v); }},
+      {"batch_rows", [](Candidate& c, const std::string& n, const Value& v) { c.training.batch_rows = as_integer(n, v); }},
+      {"batch_tokens", [](Candidate& c, const std::string& n, const Value& v) { c.training.batch_tokens = as_integer(n, v); }},
+      {"optimizer",
+       [](Candidate& c, const std::string& n, const Value& v) { c.training.optimizer = train::optimizer_kind(as_text(n, v)); }},
+      {"lr", [](Candidate& c, const std::string& n, const Value& v) { c.training.lr = as_real(n, v); }},
+      {"weight_decay", [](Candidate& c, const std::string& n, const Value& v) { c.training.weight_decay = as_real(n, v); }},
+      {"schedule",
+       [](Candidate& c, const std::string& n, const Value& v) { c.training.schedule = optim::schedule_kind(as_text(n, v)); }},
+      {"warmup", [](Candidate& c, const std::string& n, const Value& v) { c.training.warmup = as_real(n, v); }},
+      {"clip", [](Candidate& c, const std::string& n, const Value& v) { c.training.clip = as_real(n, v); }},
+  };
+  return table;
+}
+
+bool set_layer(LayerCandidate& layer, std::string_view field, const std::string& name, const Value& value) {
+  if (field == "heads") {
+    layer.heads = as_integer(name, value);
+  } else if (field == "expansion") {
+    layer.expansion = as_integer(name, value);
+  } else if (field == "activation") {
+    layer.activation = nn::activation(as_text(name, value));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+struct LayerName {
+  std::size_t layer;
+  std::string field;
+};
+
+/// "layers[2].heads" → {2, "heads"}.
+std::optional<LayerName> layer_name(std::string_view name) {
+  constexpr std::string_view kHead = "layers[";
+  const std::size_t close = name.find("].");
+  if (!name.starts_with(kHead) || close == std::string_view::npos) return {};
+  const auto index = parse_int(name.substr(kHead.size(), close - kHead.size()));
+  if (!index || *index < 0) return {};
+  return LayerName{static_cast<std::size_t>(*index), std::string(name.substr(close + 2))};
+}
+
+[[noreturn]] void unknown(const std::string& name) {
+  const auto near = nearest(name, searchable_names());
+  throw InputError(str("`", name, "` cannot be searched", near ? "; did you mean `" + *near + "`?" : ""));
+}
+
+}  // namespace
+
+const std::vector<std::string>& searchable_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = {"heads", "expansion", "activation"};
+    for (const auto& [name, setter] : setters()) all.push_back(name);
+    return all;
+  }();
+  return names;
+}
+
+Candidate apply(const Candidate& base, const Point& point) {
+  Candidate c = base;
+  std::vector<std::pair<LayerName, std::size_t>> of_layers;
+  for (std::size_t i = 0; i < point.size(); ++i) {
+    const std::optional<Value>& value = point.value(i);
+    if (!value) continue;
+    const std::string& name = point.name(i);
+    if (const auto layer = layer_name(name)) {
+      of_layers.emplace_back(*layer, i);
+    } else if (const auto setter = setters().find(name); setter != setters().end()) {
+      setter->second(c, name, *value);
+    } else if (!set_layer(c.all, name, name, *value)) {
+      unknown(name);
+    }
+  }
+  if (!of_layers.empty()) {
+    c.per_layer.assign(static_cast<std::size_t>(c.layers), c.all);
+    for (const auto& [layer, i] : of_layers) {
+      if (layer.layer >= c.per_layer.size()) throw InputError(str("`", point.name(i), "` is of a layer that is not there"));
+      if (!set_layer(c.per_layer[layer.layer], layer.field, point.name(i), *point.value(i))) unknown(layer.field);
+    }
+  }
+  return c;
+}
+
+nn::TransformerConfig Candidate::architecture(const TaskShape& task) const {
+  nn::TransformerConfig a = nn::TransformerConfig::uniform({.layers = layers,
+                                                            .hidden = hidden,
+                                                            .heads = all.heads,
+                                                            .ffn = all.expansion * hidden,
+                                                            .activation = all.activation,
+                                                            .norm = norm,
+                                                            .place = norm_place});
+  for (std::size_t i = 0; i < per_layer.size() && i < a.layers.size(); ++i) {
+    a.layers[i].heads = per_layer[i].heads;
+    a.layers[i].head_dim = 0;
+    a.layers[i].ffn = per_layer[i].expansion * hidden;
+    a.layers[i].activation = per_layer[i].activation;
+  }
+  a.vocab_size = task.vocab_size;
+  a.max_tokens = task.max_tokens;
+  a.classes = task.classes;
+  a.type_vocab_size = task.pair ? 2 : 0;
+  a.positions = positions;
+  a.pooling = pooling;
+  a.dropout = a.attention_dropout = a.head_dropout = dropout;
+  return a;
+}
+
+}  // namespace lathe::nas

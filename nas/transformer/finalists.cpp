@@ -1,0 +1,229 @@
+#include <lathe/base/error.h>
+#include <lathe/base/file.h>
+#include <lathe/base/json_writer.h>
+#include <lathe/base/math.h>
+#include <lathe/base/text.h>
+#include <lathe/base/version.h>
+#include <lathe/nas/transformer/final_run_file.h>
+#include <lathe/nas/transformer/finalists.h>
+#include <lathe/nn/weights.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+namespace lathe::nas {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::uint64_t kDefaultTrial = 0xFFFFFFFFu;
+
+std::uint64_t stream_trial(const Finalist& finalist, int seed) {
+  const std::uint64_t trial = finalist.trial < 0 ? kDefaultTrial : static_cast<std::uint64_t>(finalist.trial);
+  return (static_cast<std::uint64_t>(seed) << 32) + trial;
+}
+
+fs::path run_folder(const FinalistSetting& setting, const Finalist& finalist, int seed) {
+  return setting.folder / str(finalist.name, "-seed", seed);
+}
+
+/// Trains one finalist with one seed, or reads what an earlier call left.
+class FinalTraining {
+ public:
+  FinalTraining(const Finalist& finalist, int seed, const data::EncodedSplits& data, const FinalistSetting& setting)
+      : finalist_(finalist), setting_(setting), data_(data), folder_(run_folder(setting, finalist, seed)) {
+    run_.seed = seed;
+    identity_ = JsonWriter()
+                    .begin_object()
+                    .member("numerics", kNumerics)
+                    .member("seed", setting.seed)
+                    .member("trial", stream_trial(finalist, seed))
+                    .member("data", to_hex(data.hash))
+                    .key("architecture")
+                    .raw(finalist.candidate.architecture(setting.task).to_json())
+                    .key("training")
+                    .raw(finalist.candidate.training.to_json())
+                    .end_object()
+                    .text();
+  }
+
+  FinalRun run(const std::function<void(const FinalRun&, bool)>& report) {
+    const fs::path result = folder_ / "result.json";
+    if (fs::exists(result)) {
+      if (std::optional<FinalRun> done = final_run(read_file(result), identity_, result.string())) {
+        report(*done, true);
+        return *done;
+      }
+    }
+    make_folder(folder_);
+    try {
+      train_and_test(report);
+    } catch (const NonFiniteError& error) {
+      run_.failure = error.what();
+    } catch (const MemoryLimitError& error) {
+      run_.failure = error.what();
+    }
+    write_file_atomic(result, to_json(run_, identity_));
+    std::error_code error;
+    fs::remove(folder_ / "checkpoint", error);
+    if (error) throw InfrastructureError((folder_ / "checkpoint").string() + ": cannot remove: " + error.message());
+    report(run_, true);
+    return run_;
+  }
+
+ private:
+  void train_and_test(const std::function<void(const FinalRun&, bool)>& report) {
+    Context context(
+        {.backend = setting_.backend, .threads = 1, .seed = setting_.seed, .trial = stream_trial(finalist_, run_.seed)});
+    train::Trainer trainer(context, finalist_.candidate.architecture(setting_.task), finalist_.candidate.training, data_.train,
+                           data_.valid);
+    const fs::path checkpoint = folder_ / "checkpoint";
+    if (fs::exists(checkpoint)) trainer.restore(read_file(checkpoint), checkpoint.string());
+    while (!trainer.done()) {
+      try {
+        trainer.run_epoch(setting_.stop_requested);
+      } catch (const train::Stopped&) {
+        throw Interrupted();
+      }
+      run_.history = trainer.history();
+      if (!trainer.done()) write_file_atomic(checkpoint, trainer.checkpoint());
+      report(run_, false);
+    }
+    run_.history = trainer.history();
+    trainer.restore_best();
+    run_.valid = trainer.best()->valid;
+    const train::Predictions test = train::predict(trainer.model(), data_.test);
+    run_.test = train::score(test, data_.test.labels);
+    run_.test_labels = test.labels;
+    for (std::size_t i = 0; i < test.labels.size(); ++i)
+      run_.test_confidence.push_back(
+          test.probabilities[i * static_cast<std::size_t>(test.classes) + static_cast<std::size_t>(test.labels[i])]);
+    run_.weights_hash = trainer.weights_hash();
+    nn::save_weights(folder_ / "model.safetensors", trainer.model().parameters());
+  }
+
+  const Finalist& finalist_;
+  const FinalistSetting& setting_;
+  const data::EncodedSplits& data_;
+  fs::path folder_;
+  std::string identity_;
+  FinalRun run_;
+};
+
+FinalistResult summarise(FinalistResult result, train::Metric metric, std::size_t test_rows) {
+  std::vector<double> test;
+  for (const FinalRun& run : result.runs) {
+    if (!run.failure.empty()) continue;
+    test.push_back(run.test.of(metric));
+    result.valid += run.valid.of(metric);
+    result.test_macro_f1 += run.test.macro_f1;
+  }
+  if (test.empty()) return result;
+  const auto n = static_cast<double>(test.size());
+  for (const double value : test) result.test += value / n;
+  result.valid /= n;
+  result.test_macro_f1 /= n;
+  double variance = 0;
+  for (const double value : test) variance += (value - result.test) * (value - result.test);
+  variance = test.size() > 1 ? variance / (n - 1) : 0;
+  const double p = result.test;
+  result.half_width =
+      1.959963984540054 * math::sqrt(variance / n + p * (1 - p) / static_cast<double>(std::max<std::size_t>(test_rows, 1)));
+  return result;
+}
+
+}  // namespace
+
+const FinalRun* FinalistResult::best_run() const {
+  const FinalRun* best = nullptr;
+  const train::Metric metric = finalist.candidate.training.metric;
+  for (const FinalRun& run : runs)
+    if (run.failure.empty() && (!best || run.valid.of(metric) > best->valid.of(metric))) best = &run;
+  return best;
+}
+
+fs::path weights_file(const FinalistSetting& setting, const Finalist& finalist, int seed) {
+  return run_folder(setting, finalist, seed) / "model.safetensors";
+}
+
+std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists, const data::EncodedSplits& data,
+                                            const FinalistSetting& setting) {
+  const auto seeds = static_cast<std::size_t>(setting.seeds);
+  std::vector<FinalistResult> results(finalists.size());
+  for (std::size_t i = 0; i < finalists.size(); ++i) {
+    results[i].finalist = finalists[i];
+    results[i].summary = finalists[i].candidate.architecture(setting.task).summary();
+    results[i].cost = cost_of(finalists[i].candidate, setting.task, data.train);
+    results[i].runs.resize(seeds);
+  }
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    for (std::size_t task; (task = next.fetch_add(1)) < finalists.size() * seeds;) {
+      const std::size_t i = task / seeds;
+      const int seed = static_cast<int>(task % seeds) + 1;
+      try {
+        if (setting.stop_requested()) throw Interrupted();
+        const auto report = [&](const FinalRun& run, bool done) {
+          const std::lock_guard lock(mutex);
+          if (setting.progress) setting.progress(finalists[i], run, done);
+        };
+        results[i].runs[task % seeds] = FinalTraining(finalists[i], seed, data, setting).run(report);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = finalists.size() * seeds;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < setting.workers; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  for (FinalistResult& result : results) result = summarise(std::move(result), setting.metric, data.test.rows());
+  return results;
+}
+
+int choose_winner(std::span<const FinalistResult> results) {
+  int winner = -1;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const FinalistResult& r = results[i];
+    if (!r.best_run() || (r.finalist.trial < 0 && results.size() > 1)) continue;
+    if (winner >= 0) {
+      const FinalistResult& w = results[static_cast<std::size_t>(winner)];
+      if (r.valid < w.valid || (r.valid == w.valid && r.cost.parameters >= w.cost.parameters)) continue;
+    }
+    winner = static_cast<int>(i);
+  }
+  if (winner < 0)
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (results[i].best_run()) return static_cast<int>(i);
+  return winner;
+}
+
+PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a, std::span<const std::vector<std::int32_t>> b,
+                                   std::span<const std::int32_t> labels) {
+  const auto share_right = [&](std::span<const std::vector<std::int32_t>> answers, std::size_t row) {
+    double right = 0;
+    for (const std::vector<std::int32_t>& answer : answers) right += answer[row] == labels[row] ? 1 : 0;
+    return right / static_cast<double>(answers.size());
+  };
+  PairedDifference result;
+  if (a.empty() || b.empty() || labels.empty()) return result;
+  const auto n = static_cast<double>(labels.size());
+  std::vector<double> differences;
+  for (std::size_t row = 0; row < labels.size(); ++row) {
+    differences.push_back(share_right(a, row) - share_right(b, row));
+    result.mean += differences.back() / n;
+  }
+  double variance = 0;
+  for (const double d : differences) variance += (d - result.mean) * (d - result.mean);
+  if (labels.size() > 1) result.half_width = 1.959963984540054 * math::sqrt(variance / (n - 1) / n);
+  return result;
+}
+
+}  // namespace lathe::nas

@@ -1,0 +1,158 @@
+#include <lathe/base/json_writer.h>
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/objective.h>
+#include <lathe/nn/cost.h>
+#include <lathe/train/trainer.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace lathe::nas {
+namespace {
+
+/// How the meta device updates parameters: the candidate's optimizer, for its FLOPs and its state's memory.
+nn::MakeUpdate update_of(const train::TrainConfig& config) {
+  return [config](const std::vector<Var>& parameters) -> std::function<void()> {
+    std::shared_ptr<optim::Optimizer> optimizer;
+    if (config.optimizer == train::OptimizerKind::kAdamW) {
+      optimizer = std::make_shared<optim::AdamW>(parameters, config.weight_decay);
+    } else {
+      optimizer = std::make_shared<optim::Sgd>(parameters, config.weight_decay, optim::SgdOptions{.momentum = 0.9});
+    }
+    return [optimizer] {
+      optimizer->step(1e-3);
+      optimizer->zero_grad();
+    };
+  };
+}
+
+std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::int64_t count) {
+  std::vector<std::int32_t> lengths;
+  for (std::size_t i = 0; i < rows.rows(); ++i) lengths.push_back(rows.length(i));
+  std::sort(lengths.begin(), lengths.end(), std::greater<>());
+  lengths.resize(std::min<std::size_t>(lengths.size(), static_cast<std::size_t>(std::max<std::int64_t>(count, 1))));
+  return lengths;
+}
+
+}  // namespace
+
+CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const data::EncodedDataset& train) {
+  const nn::TransformerConfig architecture = candidate.architecture(task);
+  const train::TrainConfig& training = candidate.training;
+  const nn::MakeUpdate update = update_of(training);
+  CandidateCost cost;
+
+  // All rows as one batch: every count is a sum over tokens and pairs of tokens, but for the update, which comes once a step.
+  const std::vector<std::int32_t> all = longest_rows(train, static_cast<std::int64_t>(train.rows()));
+  const nn::Cost epoch = nn::cost_of(architecture, all, update);
+  data::BatchOptions options;
+  if (training.batch_tokens > 0) {
+    options.batch_tokens = training.batch_tokens;
+  } else {
+    options.batch_rows = training.batch_rows;
+  }
+  data::BatchIterator batches(train, options);
+  batches.seek(0);
+  const std::int64_t once = epoch.training_flops.of(OpClass::kOptimizer);
+  cost.parameters = epoch.parameters;
+  cost.epoch_flops = epoch.training_flops.total() - once + once * batches.steps_in_epoch();
+
+  const auto mean = static_cast<std::int32_t>((train.tokens() + train.rows() - 1) / std::max<std::size_t>(train.rows(), 1));
+  const std::int32_t one[] = {std::max(mean, 1)};
+  cost.sentence_flops = nn::cost_of(architecture, one).inference_flops.total();
+
+  const std::int64_t rows =
+      training.batch_tokens > 0 ? training.batch_tokens / std::max<std::int64_t>(mean, 1) : training.batch_rows;
+  cost.training_bytes = nn::cost_of(architecture, longest_rows(train, rows), update).training_peak_bytes;
+  return cost;
+}
+
+TrainingObjective::TrainingObjective(TrainingSetting setting, const data::EncodedDataset& train, const data::EncodedDataset& valid)
+    : setting_(std::move(setting)), train_(train), valid_(valid) {}
+
+CandidateCost TrainingObjective::cost(const Point& params) const {
+  const std::string key = params.json();
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = costs_.find(key); found != costs_.end()) return found->second;
+  }
+  const CandidateCost cost = cost_of(candidate(params), setting_.task, train_);
+  const std::lock_guard lock(mutex_);
+  return costs_.emplace(key, cost).first->second;
+}
+
+Plan TrainingObjective::plan(const Point& params) const {
+  const Candidate c = candidate(params);
+  const CandidateCost cost = this->cost(params);
+  Plan plan;
+  plan.segments.clear();
+  for (std::int64_t epoch = 1; epoch <= c.training.epochs; ++epoch)
+    plan.segments.push_back({0, static_cast<int>(epoch), ticks_of_flops(static_cast<std::uint64_t>(cost.epoch_flops))});
+  plan.attributes = JsonWriter()
+                        .begin_object()
+                        .member("params", cost.parameters)
+                        .member("flops", cost.sentence_flops)
+                        .member("memory", cost.training_bytes)
+                        .member("arch", c.architecture(setting_.task).summary())
+                        .end_object()
+                        .text();
+  return plan;
+}
+
+std::optional<std::string> TrainingObjective::refuse(const Point& params) const {
+  const Candidate c = candidate(params);
+  const nn::TransformerConfig architecture = c.architecture(setting_.task);
+  try {
+    architecture.validate();
+    c.training.validate();
+  } catch (const InputError& error) {
+    return error.what();  // a point that is no model is a point to skip
+  }
+  if (setting_.limits.params > 0) {
+    const std::int64_t parameters = nn::count_parameters(architecture);
+    if (parameters > setting_.limits.params)
+      return str("limits.params = ", setting_.limits.params, ", this model has ", parameters);
+  }
+  return {};
+}
+
+SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) {
+  const Candidate c = candidate(params);
+  const nn::TransformerConfig architecture = c.architecture(setting_.task);
+  Context context(
+      {.backend = setting_.backend, .threads = 1, .seed = segment.seed, .trial = static_cast<std::uint64_t>(segment.trial)});
+  try {
+    auto trainer = std::make_unique<train::Trainer>(context, architecture, c.training, train_, valid_);
+    if (std::optional<Checkpoint::State> state = checkpoint.load()) {
+      try {
+        trainer->restore(std::move(state->bytes), "checkpoint");
+      } catch (const InputError&) {
+        // A checkpoint is a cache: one that cannot be used costs the epochs that it held, never a result.
+        trainer = std::make_unique<train::Trainer>(context, architecture, c.training, train_, valid_);
+      }
+    }
+    while (trainer->epoch() <= segment.index) trainer->run_epoch(segment.stop_requested);
+    const train::EpochResult& last = trainer->history()[static_cast<std::size_t>(segment.index)];
+    if (trainer->epoch() < c.training.epochs) checkpoint.save(trainer->checkpoint());
+    SegmentResult result = SegmentResult::of(last.valid.of(c.training.metric));
+    result.unit_done = trainer->out_of_patience() && trainer->epoch() < c.training.epochs;
+    result.digest = trainer->weights_hash().substr(0, 16);
+    result.attributes = JsonWriter()
+                            .begin_object()
+                            .member("train_loss", last.train_loss)
+                            .member("valid_loss", last.valid.loss)
+                            .member("accuracy", last.valid.accuracy)
+                            .member("macro_f1", last.valid.macro_f1)
+                            .end_object()
+                            .text();
+    return result;
+  } catch (const train::Stopped&) {
+    throw Interrupted();
+  } catch (const NonFiniteError& error) {
+    return SegmentResult::failed(Failure::non_finite, error.what());
+  } catch (const MemoryLimitError& error) {
+    return SegmentResult::failed(Failure::memory_limit, error.what());
+  }
+}
+
+}  // namespace lathe::nas
