@@ -1,4 +1,5 @@
 #include <lathe/base/math.h>
+#include <lathe/base/math_f32.h>
 
 #include <bit>
 #include <cstdint>
@@ -360,10 +361,10 @@ double erfc(double x) {
 float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 float sqrt(float x) { return __builtin_sqrtf(x); }
 float floor(float x) { return static_cast<float>(floor(static_cast<double>(x))); }
-float exp(float x) { return x < -87.33654f ? 0 : static_cast<float>(exp(static_cast<double>(x))); }
-float log(float x) { return static_cast<float>(log(static_cast<double>(x))); }
-float tanh(float x) { return static_cast<float>(tanh(static_cast<double>(x))); }
-float erf(float x) { return static_cast<float>(erf(static_cast<double>(x))); }
+float exp(float x) { return lanes::exp_f32(x); }
+float log(float x) { return lanes::log_f32(x); }
+float tanh(float x) { return lanes::tanh_f32(x); }
+float erf(float x) { return lanes::erf_f32(x); }
 float sin(float x) { return static_cast<float>(sin(static_cast<double>(x))); }
 float cos(float x) { return static_cast<float>(cos(static_cast<double>(x))); }
 float pow(float x, float y) { return static_cast<float>(pow(static_cast<double>(x), static_cast<double>(y))); }
