@@ -177,7 +177,7 @@ class WordSplitter {
   }
 
  private:
-  static constexpr std::size_t kInline = 128;
+  static constexpr std::size_t kInline = 200;
 
   std::size_t letters(std::string_view text, std::size_t at) {
     const std::size_t first = at;

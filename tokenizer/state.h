@@ -71,6 +71,7 @@ std::shared_ptr<const State> finish(State state, std::string_view name);
 void set_bert_template(State& state, std::string_view cls, std::int32_t cls_id, std::string_view sep, std::int32_t sep_id);
 
 /// The tokenizer that BERT makes of these tokens: special tokens [PAD] [UNK] [CLS] [SEP] [MASK], all rules on.
-std::shared_ptr<const State> make_bert(std::vector<std::string> tokens, bool lowercase, std::string_view name);
+std::shared_ptr<const State> make_bert(std::vector<std::string> tokens, bool lowercase, std::size_t max_word_chars,
+                                       std::string_view name);
 
 }  // namespace lathe::tokenizer::detail

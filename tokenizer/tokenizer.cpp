@@ -83,7 +83,8 @@ void set_bert_template(State& state, std::string_view cls, std::int32_t cls_id, 
   state.has_template = true;
 }
 
-std::shared_ptr<const State> make_bert(std::vector<std::string> tokens, bool lowercase, std::string_view name) {
+std::shared_ptr<const State> make_bert(std::vector<std::string> tokens, bool lowercase, std::size_t max_word_chars,
+                                       std::string_view name) {
   std::vector<AddedToken> added;
   std::vector<std::string> missing;
   for (const char* special : kBertSpecials) {
@@ -94,14 +95,17 @@ std::shared_ptr<const State> make_bert(std::vector<std::string> tokens, bool low
       added.push_back({special, static_cast<std::int32_t>(at - tokens.begin())});
   }
   if (!missing.empty()) {
-    const auto close = nearest(missing[0], tokens);
+    // Usually the file is of another kind, or somebody lower-cased it.
+    const auto close = std::find_if(tokens.begin(), tokens.end(),
+                                    [&](const std::string& t) { return lathe::lower(t) == lathe::lower(missing[0]); });
     throw InputError(str(name, ": missing special token ", join(missing, ", "),
-                         close ? str(" (nearest to ", missing[0], " is ", *close, ")") : "",
+                         close == tokens.end() ? "" : str(" (the file has ", *close, ")"),
                          ", expected a BERT vocabulary, one token a line"));
   }
   State state;
   const std::int32_t unk = added[1].id, cls = added[2].id, sep = added[3].id;
-  state.model = std::make_unique<WordPiece>(WordPiece::Settings{BertRules(true, true, lowercase, lowercase)}, tokens, unk);
+  state.model = std::make_unique<WordPiece>(WordPiece::Settings{BertRules(true, true, lowercase, lowercase), "##", max_word_chars},
+                                            tokens, unk);
   state.tokens = std::move(tokens);
   state.added = AddedTokens(std::move(added));
   set_bert_template(state, "[CLS]", cls, "[SEP]", sep);
@@ -117,7 +121,9 @@ Tokenizer Tokenizer::load(const std::filesystem::path& file) {
   return from_vocab(text, {}, file.string());
 }
 
-Tokenizer Tokenizer::from_vocab(std::string_view text, std::optional<bool> lowercase, std::string_view name) {
+Tokenizer Tokenizer::from_vocab(std::string_view text, std::optional<bool> lowercase, std::string_view name,
+                                std::size_t max_word_chars) {
+  if (max_word_chars < 1) throw InputError("[tokenizer] max_word_chars is 0, expected at least 1");
   if (text.empty()) throw InputError(str(name, ": the vocabulary is empty, expected one token a line"));
   if (text.ends_with('\n')) text.remove_suffix(1);
   std::vector<std::string> tokens;
@@ -134,7 +140,7 @@ Tokenizer Tokenizer::from_vocab(std::string_view text, std::optional<bool> lower
     if (!(line.starts_with('[') && line.ends_with(']')))
       capitals = capitals || std::any_of(line.begin(), line.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   }
-  return Tokenizer(detail::make_bert(std::move(tokens), lowercase.value_or(!capitals), name));
+  return Tokenizer(detail::make_bert(std::move(tokens), lowercase.value_or(!capitals), max_word_chars, name));
 }
 
 void Tokenizer::save(const std::filesystem::path& file) const { write_file_atomic(file, to_json()); }

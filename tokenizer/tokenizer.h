@@ -11,7 +11,7 @@
 //      accents stripped (NFD without category Mn), lower case character by character;
 //   3. BertPreTokenizer: split at white space, every punctuation character is a word;
 //   4. WordPiece: from the left, the longest vocabulary entry, continuing with entries that begin with "##". A word that
-//      cannot be spelled, or has more than 100 characters, is one [UNK];
+//      cannot be spelled, or is too long (100 characters; 200 with a BERT vocabulary file), is one [UNK];
 //   5. special tokens around it by a template: [CLS] A [SEP], or [CLS] A [SEP] B [SEP] with token types 0 and 1.
 //
 // Lengths and positions of text are bytes of UTF-8. Ids are int32, dense from 0 to vocab_size() − 1.
@@ -38,8 +38,8 @@ struct SpecialIds {
 };
 
 /// Which text of a pair loses tokens when both do not fit. kLongestFirst keeps the shorter text whole as long as it leaves
-/// the longer one at least as much; otherwise both get half (an odd token goes to the longer one). The other two are errors
-/// (InputError) if the named text would become empty.
+/// the longer one at least as much; otherwise both get half (an odd token goes to the longer one, or the second). The other two are
+/// errors (InputError) if the named text would become empty.
 enum class Truncation { kLongestFirst, kOnlyFirst, kOnlySecond };
 
 /// Which end of a text is kept.
@@ -90,11 +90,12 @@ class Tokenizer {
   /// or key.
   static Tokenizer load(const std::filesystem::path& file);
 
-  /// BERT's vocab.txt: one token a line, id = line number from 0. `lowercase` (which also strips accents) is not in the file;
-  /// if not given, it is true unless a token that is not in brackets has an ASCII capital. InputError "<name>:<line>: …" for
-  /// an empty line, a repeated token or invalid UTF-8, "<name>: …" for an empty file or a missing [PAD], [UNK], [CLS],
-  /// [SEP] or [MASK].
-  static Tokenizer from_vocab(std::string_view text, std::optional<bool> lowercase = {}, std::string_view name = "vocab.txt");
+  /// BERT's vocab.txt: one token a line, id = line number from 0. Two things are not in the file. `lowercase` (which also strips
+  /// accents): if not given, true unless a token that is not in brackets has an ASCII capital. `max_word_chars`: BERT's own code
+  /// has 200, Hugging Face's tokenizers 100. InputError "<name>:<line>: …" for an empty line, a repeated token or invalid UTF-8,
+  /// "<name>: …" for an empty file or a missing [PAD], [UNK], [CLS], [SEP] or [MASK].
+  static Tokenizer from_vocab(std::string_view text, std::optional<bool> lowercase = {}, std::string_view name = "vocab.txt",
+                              std::size_t max_word_chars = 200);
 
   /// Hugging Face's tokenizer.json, "version" "1.0", model WordPiece. Its truncation and padding are ignored: they are the
   /// last caller's settings, not the tokenizer's. InputError says which kind of model, normalizer, pre-tokenizer,

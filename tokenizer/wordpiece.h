@@ -13,7 +13,7 @@
 
 namespace lathe::tokenizer::detail {
 
-inline constexpr std::size_t kMaxWordChars = 100;
+inline constexpr std::size_t kMaxWordChars = 100;  ///< what the field's files say
 
 class WordPiece final : public Model {
  public:

@@ -221,7 +221,7 @@ Tokenizer WordPieceTrainer::train() const {
   }
   tokens = PairJoiner(std::move(tokens), std::move(spellings), std::move(counts))
                .run(static_cast<std::size_t>(options_.vocab_size), options_.min_frequency);
-  return Tokenizer(detail::make_bert(std::move(tokens), options_.lowercase, "[tokenizer] training"));
+  return Tokenizer(detail::make_bert(std::move(tokens), options_.lowercase, detail::kMaxWordChars, "[tokenizer] training"));
 }
 
 namespace {
