@@ -1,0 +1,153 @@
+#include <lathe/base/error.h>
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/plan.h>
+#include <lathe/train/trainer.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+namespace lathe::nas {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Seconds of an epoch from as many steps as fit into `seconds` (at least two; the first one, which allocates, does not count).
+double measure_epoch(const Candidate& candidate, const TrainingSetting& setting, const data::EncodedDataset& train,
+                     double seconds) {
+  Context context({.backend = setting.backend, .threads = 1});
+  const data::EncodedDataset none;
+  train::Trainer trainer(context, candidate.architecture(setting.task), candidate.training, train, none);
+  const double start = now();
+  double first = 0, last = start;
+  std::int64_t steps = 0;
+  trainer.on_step = [&](std::int64_t, std::int64_t, double) {
+    last = now();
+    if (steps++ == 0) first = last;
+  };
+  try {
+    trainer.run_epoch([&] { return steps >= 2 && now() - start > seconds; });
+  } catch (const train::Stopped&) {
+    // Enough was seen.
+  }
+  const double per_step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : last - start;
+  return per_step * static_cast<double>(trainer.steps_in_epoch());
+}
+
+std::vector<std::size_t> by_flops(const SpaceSample& sample) {
+  std::vector<std::size_t> order(sample.points.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return sample.costs[a].epoch_flops < sample.costs[b].epoch_flops; });
+  return order;
+}
+
+}  // namespace
+
+double SpeedModel::epoch_seconds(double flops) const {
+  LATHE_CHECK(!points_.empty());
+  const SpeedPoint& low = points_.front();
+  const SpeedPoint& high = points_.back();
+  if (flops <= low.epoch_flops) return low.epoch_seconds * flops / low.epoch_flops;
+  if (flops >= high.epoch_flops) return high.epoch_seconds * flops / high.epoch_flops;
+  for (std::size_t i = 1;; ++i) {
+    const SpeedPoint &a = points_[i - 1], &b = points_[i];
+    if (flops <= b.epoch_flops)
+      return a.epoch_seconds + (b.epoch_seconds - a.epoch_seconds) * (flops - a.epoch_flops) / (b.epoch_flops - a.epoch_flops);
+  }
+}
+
+double SpeedModel::flops_per_second() const {
+  const SpeedPoint& middle = points_[points_.size() / 2];
+  return middle.epoch_flops / middle.epoch_seconds;
+}
+
+SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws) {
+  SpaceSample sample;
+  for (std::int64_t i = 0; i < draws; ++i) {
+    const Point point = space.uniform(0, static_cast<std::uint64_t>(i), 0);
+    ++sample.drawn;
+    if (!space.valid(point) || objective.refuse(point)) continue;
+    sample.costs.push_back(objective.cost(point));
+    sample.points.push_back(point);
+  }
+  if (sample.points.empty())
+    throw InputError(str("none of ", draws,
+                         " architectures drawn from the space is valid and within the limits; widen the space or the limits"));
+  return sample;
+}
+
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, const data::EncodedDataset& train,
+                         double seconds) {
+  const std::vector<std::size_t> order = by_flops(sample);
+  std::vector<SpeedPoint> points;
+  for (const std::size_t percent : {10u, 50u, 90u}) {
+    const std::size_t i = order[(order.size() - 1) * percent / 100];
+    const auto flops = static_cast<double>(sample.costs[i].epoch_flops);
+    if (!points.empty() && points.back().epoch_flops == flops) continue;
+    const double measured = measure_epoch(objective.candidate(sample.points[i]), objective.setting(), train, seconds / 3);
+    points.push_back({flops, points.empty() ? measured : std::max(measured, points.back().epoch_seconds)});
+  }
+  return SpeedModel(std::move(points));
+}
+
+Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const SearchSize& size, const CandidateCost& base,
+                  int workers) {
+  const std::vector<std::size_t> order = by_flops(sample);
+  double all = 0, larger = 0;
+  Estimate result;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const CandidateCost& cost = sample.costs[order[i]];
+    const double seconds = speed.epoch_seconds(static_cast<double>(cost.epoch_flops));
+    all += seconds;
+    if (i >= order.size() / 2) larger += seconds;
+    result.worker_bytes = std::max(result.worker_bytes, cost.training_bytes);
+  }
+  const double mean = all / static_cast<double>(order.size());
+  const double mean_larger = larger / static_cast<double>(order.size() - order.size() / 2);
+  const double of_base = speed.epoch_seconds(static_cast<double>(base.epoch_flops));
+  const auto w = static_cast<double>(workers);
+  result.search_seconds = static_cast<double>(size.trials * size.epochs) * mean / w;
+  if (size.finalists > 0)
+    result.finalist_seconds =
+        static_cast<double>(size.seeds * size.finalist_epochs) * (static_cast<double>(size.finalists) * mean_larger + of_base) / w;
+  return result;
+}
+
+SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedModel& speed, const SearchSize& wanted,
+                        const CandidateCost& base, int workers) {
+  SearchSize size = wanted;
+  const auto finalists = [&] { return estimate(sample, speed, size, base, workers).finalist_seconds; };
+  // Finalists first: cut their seeds, then their number, then everybody's epochs, until they leave room for a search.
+  while (finalists() > 0.4 * seconds) {
+    if (size.seeds > 1) {
+      --size.seeds;
+    } else if (size.finalists > 1) {
+      --size.finalists;
+    } else if (size.finalist_epochs > 1) {
+      --size.finalist_epochs;
+      size.epochs = std::min(size.epochs, size.finalist_epochs);
+    } else {
+      break;
+    }
+  }
+  const auto trials_that_fit = [&] {
+    SearchSize one = size;
+    one.trials = 1;
+    const Estimate cost = estimate(sample, speed, one, base, workers);
+    const double left = seconds - std::max(cost.finalist_seconds, 0.25 * seconds);
+    return static_cast<std::int64_t>(left / cost.search_seconds);
+  };
+  // A handful of trials is no search: shorter ones before so few.
+  while (trials_that_fit() < 8 && size.epochs > 1) --size.epochs;
+  size.trials = trials_that_fit();
+  if (size.trials < 1) {
+    size.trials = 1;
+    throw InputError(str("search.time = ", fixed(seconds, 1), "s is too short for one trial of one epoch; at least ",
+                         fixed(estimate(sample, speed, size, base, workers).total() / 0.6 + 1, 0), "s would do"));
+  }
+  size.trials = std::min<std::int64_t>(size.trials, 100000);
+  return size;
+}
+
+}  // namespace lathe::nas

@@ -1,0 +1,66 @@
+// What a search will take, before it starts: points, time, memory. And the other way round: a time budget as numbers of trials and
+// epochs, resolved once, so that the numbers and not the clock define the study.
+//
+// Time is measured, not guessed: a few candidates of different size train for a fraction of a second each on the real rows, and
+// every other candidate's time follows from its exact FLOPs by linear interpolation. Nothing here is part of a study.
+#pragma once
+#include <lathe/nas/transformer/objective.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace lathe::nas {
+
+/// Seconds of training and FLOPs of one epoch, for candidates of ascending size.
+struct SpeedPoint {
+  double epoch_flops = 0, epoch_seconds = 0;
+};
+
+class SpeedModel {
+ public:
+  explicit SpeedModel(std::vector<SpeedPoint> points) : points_(std::move(points)) {}
+  /// Seconds of an epoch of so many FLOPs, one thread: between the measured points linearly, beyond them in proportion.
+  double epoch_seconds(double epoch_flops) const;
+  double flops_per_second() const;  ///< of the middle point
+  const std::vector<SpeedPoint>& points() const { return points_; }
+
+ private:
+  std::vector<SpeedPoint> points_;
+};
+
+/// A sample of the space: admissible points drawn uniformly, and their cost.
+struct SpaceSample {
+  std::int64_t drawn = 0;
+  std::vector<Point> points;         ///< the admissible ones
+  std::vector<CandidateCost> costs;  ///< of `points`
+  double admissible() const { return drawn > 0 ? static_cast<double>(points.size()) / static_cast<double>(drawn) : 0; }
+};
+SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws = 100);
+
+/// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all.
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, const data::EncodedDataset& train,
+                         double seconds = 1.5);
+
+/// The sizes of a search, as in the configuration.
+struct SearchSize {
+  std::int64_t trials = 32, epochs = 3;
+  std::int64_t finalists = 3, seeds = 3, finalist_epochs = 3;
+};
+
+struct Estimate {
+  double search_seconds = 0, finalist_seconds = 0;
+  std::int64_t worker_bytes = 0;  ///< largest accounted peak of the sample
+  double total() const { return search_seconds + finalist_seconds; }
+};
+/// Without early stopping, so rather too long than too short. Finalists are assumed to be of the larger half; the default is
+/// trained with them. Trainings are spread over `workers`.
+Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const SearchSize& size, const CandidateCost& base,
+                  int workers);
+
+/// The largest search of at most `seconds`: at least a quarter of the time goes to the finalists, whose number, seeds and epochs
+/// shrink only if they would take more than 40 %. InputError, naming the least time that would do, if not even one trial of one
+/// epoch fits.
+SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedModel& speed, const SearchSize& wanted,
+                        const CandidateCost& base, int workers);
+
+}  // namespace lathe::nas
