@@ -4,6 +4,7 @@
 // Time is measured, not guessed: a few candidates of different size train for a fraction of a second each on the real rows, and
 // every other candidate's time follows from its exact FLOPs by linear interpolation. Nothing here is part of a study.
 #pragma once
+#include <lathe/nas/space.h>
 #include <lathe/nas/transformer/objective.h>
 
 #include <cstdint>
