@@ -97,10 +97,14 @@ double internal_value(const Parameter& parameter, const Value& value) {
 
 const char* trial_state(TrialState state, bool multi_objective) {
   switch (state) {
-    case TrialState::running: return "RUNNING";
-    case TrialState::complete: return "COMPLETE";
-    case TrialState::pruned: return multi_objective ? "FAIL" : "PRUNED";
-    case TrialState::failed: return "FAIL";
+    case TrialState::running:
+      return "RUNNING";
+    case TrialState::complete:
+      return "COMPLETE";
+    case TrialState::pruned:
+      return multi_objective ? "FAIL" : "PRUNED";
+    case TrialState::failed:
+      return "FAIL";
   }
   throw InternalError("unknown trial state");
 }

@@ -71,9 +71,7 @@ class SqliteStorage final : public Storage {
     write_ahead();
     db_->run("PRAGMA synchronous = FULL");  // the log is the study: it must be on the disk when append() returns
     Transaction transaction(*db_);
-    Statement length(*db_, "SELECT count(*) FROM lathe_events WHERE study_id = ?");
-    length.bind(study_).step();
-    if (length.integer(0) != static_cast<std::int64_t>(from)) return false;
+    if (length() != from) return false;
     Statement insert(*db_, "INSERT INTO lathe_events (study_id, number, line, note, attributes) VALUES (?, ?, ?, ?, ?)");
     for (const Event& event : events) {
       const RecordedEvent recorded = record(event);
@@ -88,11 +86,11 @@ class SqliteStorage final : public Storage {
     return true;
   }
 
-  void offer(std::span<const Task> tasks) override {
-    if (tasks.empty()) return;
+  bool offer(std::uint64_t at, std::span<const Task> tasks) override {
     write_ahead();
     cache_durability();
     Transaction transaction(*db_);
+    if (length() != at) return false;
     Statement insert(*db_,
                      "INSERT OR IGNORE INTO lathe_tasks (study_id, trial, segment, priority, state, owner, attempt, failures, "
                      "reason, lease_until, result, note, attributes) VALUES (?, ?, ?, ?, 'ready', '', 0, 0, '', 0, '', '', '')");
@@ -102,6 +100,7 @@ class SqliteStorage final : public Storage {
       insert.reset();
     }
     transaction.commit();
+    return true;
   }
 
   std::optional<Lease> claim(const std::string& owner, std::chrono::milliseconds lease, int max_failures) override {
@@ -216,7 +215,8 @@ class SqliteStorage final : public Storage {
                     "SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id NOT IN "
                     "(SELECT trial_id FROM lathe_trials WHERE study_id = ?1)");
     added.bind(study_).step();
-    if (const std::int64_t n = added.integer(0)) changes.push_back(str(n, n == 1 ? " trial was" : " trials were", " added by another program"));
+    if (const std::int64_t n = added.integer(0))
+      changes.push_back(str(n, n == 1 ? " trial was" : " trials were", " added by another program"));
     Statement edited(*db_,
                      "SELECT l.trial, l.state, t.state FROM lathe_trials l LEFT JOIN trials t ON t.trial_id = l.trial_id "
                      "WHERE l.study_id = ? AND (t.state IS NULL OR t.state <> l.state) ORDER BY l.trial");
@@ -245,6 +245,12 @@ class SqliteStorage final : public Storage {
   bool other_connections() {
     Statement mode(*db_, "PRAGMA journal_mode");
     return mode.step() && mode.text(0) == "wal";
+  }
+
+  std::uint64_t length() {
+    Statement rows(*db_, "SELECT coalesce(max(number) + 1, 0) FROM lathe_events WHERE study_id = ?");
+    rows.bind(study_).step();
+    return static_cast<std::uint64_t>(rows.integer(0));
   }
 
   void write_ahead() {
@@ -280,8 +286,9 @@ class SqliteStorage final : public Storage {
   }
 
   void propose(const Event& event, const Space& space) {
-    const std::string sql = std::string("INSERT INTO trials (number, study_id, state, datetime_start) SELECT count(*), ?1, 'RUNNING', ") +
-                            kNow + " FROM trials WHERE study_id = ?1";
+    const std::string sql =
+        std::string("INSERT INTO trials (number, study_id, state, datetime_start) SELECT count(*), ?1, 'RUNNING', ") + kNow +
+        " FROM trials WHERE study_id = ?1";
     Statement(*db_, sql.c_str()).bind(study_).execute();
     const std::int64_t id = db_->last_insert();
     Statement own(*db_, "INSERT INTO lathe_trials (study_id, trial, trial_id, state, plan) VALUES (?, ?, ?, 'RUNNING', ?)");
@@ -320,7 +327,11 @@ class SqliteStorage final : public Storage {
     const char* state = optuna::trial_state(event.state, multi_objective_);
     const std::string sql = std::string("UPDATE trials SET state = ?, datetime_complete = ") + kNow + " WHERE trial_id = ?";
     Statement(*db_, sql.c_str()).bind(state).bind(id).execute();
-    Statement(*db_, "UPDATE lathe_trials SET state = ? WHERE study_id = ? AND trial = ?").bind(state).bind(study_).bind(event.trial).execute();
+    Statement(*db_, "UPDATE lathe_trials SET state = ? WHERE study_id = ? AND trial = ?")
+        .bind(state)
+        .bind(study_)
+        .bind(event.trial)
+        .execute();
     // Optuna gives values to complete trials, and to pruned ones their last report.
     if (event.state == TrialState::complete || (event.state == TrialState::pruned && !multi_objective_)) {
       Statement insert(*db_, "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, ?, ?, ?)");
@@ -371,7 +382,8 @@ class SqliteBackend final : public Backend {
                    "(SELECT count(*) FROM lathe_events e WHERE e.study_id = s.study_id) "
                    "FROM studies s LEFT JOIN lathe_studies l ON l.study_id = s.study_id ORDER BY s.study_name");
     std::vector<StudySummary> studies;
-    while (rows.step()) studies.push_back({rows.text(0), rows.text(1), rows.integer(2), static_cast<std::uint64_t>(rows.integer(3))});
+    while (rows.step())
+      studies.push_back({rows.text(0), rows.text(1), rows.integer(2), static_cast<std::uint64_t>(rows.integer(3))});
     return studies;
   }
 
@@ -405,7 +417,9 @@ class SqliteBackend final : public Backend {
     for (const StudySummary& study : studies()) names.push_back(study.name);
     const auto near = nearest(name, names);
     throw InputError(db_->file().string() + ": no study `" + name + "`" +
-                     (near ? "; did you mean `" + *near + "`?" : names.empty() ? "; it holds none" : "; it holds: " + join(names, ", ")));
+                     (near            ? "; did you mean `" + *near + "`?"
+                      : names.empty() ? "; it holds none"
+                                      : "; it holds: " + join(names, ", ")));
   }
 
  private:
