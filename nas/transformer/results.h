@@ -1,0 +1,111 @@
+// Everything that a finished run has to say: what the report, the model card and `lathe report` are made from.
+//
+// Kept as results.json in the run folder. A report is a function of this record alone, so the same run gives the same bytes.
+#pragma once
+#include <lathe/data/encode.h>
+#include <lathe/data/metrics.h>
+#include <lathe/nas/study.h>
+#include <lathe/nas/transformer/finalists.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lathe::nas {
+
+struct DataSummary {
+  std::string name;                      ///< of the file, for people
+  std::vector<std::string> notes;        ///< what was found: columns, split, rows left out
+  std::vector<std::string> warnings;     ///< of the data check
+  std::vector<std::string> labels;       ///< class id → name
+  std::vector<std::int64_t> class_rows;  ///< training rows of each class
+  std::int64_t train_rows = 0, valid_rows = 0, test_rows = 0;
+  std::int64_t train_tokens = 0, max_tokens = 0, cut_rows = 0, vocabulary = 0;
+  std::vector<std::int64_t> length_counts;  ///< training rows of 1, 2, …, max_tokens tokens
+  std::string hash;
+};
+
+struct TrialRow {
+  std::int64_t number = 0;
+  TrialState state = TrialState::complete;
+  std::optional<double> value;                                  ///< validation metric; nothing after a failure
+  std::string architecture;                                     ///< one line
+  std::vector<std::pair<std::string, std::string>> parameters;  ///< name, value as shown
+  std::vector<double> curve;                                    ///< metric after each reported epoch
+  std::int64_t params = 0, flops = 0, memory = 0;  ///< flops of answering one sentence; accounted training peak in bytes
+  std::uint64_t finish_event = 0;
+  std::string note;  ///< of a failure
+};
+
+struct StudySummaryRow {
+  std::string name, hash, metric, sampler, pruner, numerics;
+  std::uint64_t seed = 0, events = 0;
+  int virtual_workers = 0;
+  std::int64_t budget = 0;
+  bool finished = false, exhausted = false;
+  std::string space;               ///< number of points, as text
+  std::vector<std::string> hints;  ///< "`lr` is at the top of its range …"
+};
+
+/// A row of the verdict: a finalist or the default architecture.
+struct ModelRow {
+  std::string name;  ///< "#31", "default"
+  std::string architecture;
+  std::vector<std::pair<std::string, std::string>> parameters;
+  double valid = 0, test = 0, half_width = 0, macro_f1 = 0;
+  std::int64_t params = 0, bytes = 0, flops = 0, memory = 0;
+  int seeds = 0, failed = 0;
+  std::optional<PairedDifference> to_default;           ///< of accuracy on the test rows
+  std::vector<std::vector<train::EpochResult>> curves;  ///< one a seed
+};
+
+struct BaselineRow {
+  std::string name;  ///< "bag of words", "majority class"
+  double accuracy = 0, macro_f1 = 0, half_width = 0;
+};
+
+struct Mistake {
+  std::string place, text, truth, predicted;
+  double confidence = 0;
+};
+
+struct HostFacts {
+  std::string cpu, backend, compiler, system;
+  int cores = 0, workers = 0;
+};
+
+struct RunResults {
+  DataSummary data;
+  StudySummaryRow study;
+  std::vector<TrialRow> trials;  ///< by number
+  std::vector<ModelRow> models;  ///< finalists by validation, best first; the default last
+  int winner = -1;               ///< index into models; −1: no training succeeded
+  int winner_seed = 0;           ///< its exported training
+  std::string metric;            ///< "accuracy" or "macro_f1"
+  std::vector<BaselineRow> baselines;
+  std::optional<PairedDifference> winner_to_bag_of_words;
+  data::ConfusionMatrix confusion;                            ///< of the exported training on the test rows
+  std::vector<Mistake> mistakes;                              ///< the most confident errors
+  std::vector<std::pair<std::string, std::string>> commands;  ///< what it does, the command
+  std::vector<std::pair<std::string, double>> seconds;        ///< phase, wall clock: host facts, outside every hash
+  std::string config;                                         ///< config.toml of the run
+  std::string version;
+  HostFacts host;
+};
+
+/// results.json. Reading: InputError "<where>: …".
+std::string to_json(const RunResults& results);
+RunResults run_results(std::string_view json, const std::string& where);
+
+/// The sentences under the verdict: what is better than what, and what cannot be told apart.
+std::vector<std::string> verdict_sentences(const RunResults& results);
+
+/// The report as Markdown, and as one self-contained page (no requests, works without script, light and dark, prints on A4).
+std::string report_markdown(const RunResults& results);
+std::string report_html(const RunResults& results);
+/// README.md of the model folder: YAML front matter (model-index) and the sections of a model card.
+std::string model_card(const RunResults& results, const std::string& license);
+
+}  // namespace lathe::nas
