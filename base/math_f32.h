@@ -154,7 +154,7 @@ LATHE_INLINE V exp_minus_half_square(V x) {
   return fma(e, lost * V(-0.5f), e);
 }
 /// Upper tail of the normal distribution, ½ erfc(a / √2), for 0 ≤ a ≤ 14, from e = exp(−a²/2): ½ − a·P(a²) near 0, beyond
-/// e · t · P(t) with t = 1 / (1 + 0.35 a).
+/// e · t · P(t) with t = 1 / (1 + 0.35 a). Relative error below 6 ULP in the tail, below 2 for a < 0.75.
 template <class V>
 LATHE_INLINE V normal_tail_f32(V a, V e) {
   const V t = V(1.f) / fma(a, V(0.35f), V(1.f));
