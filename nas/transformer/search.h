@@ -1,0 +1,67 @@
+// A whole search: study, finalists, test, model folder, report. What `lathe search` runs, for programs that embed it.
+//
+//   auto backend = sqlite_backend("run/study.db", true);
+//   auto storage = backend->create(header);
+//   SearchOutcome outcome = run_search(job, *storage);          // again after an interruption: goes on where it was
+#pragma once
+#include <lathe/data/check.h>
+#include <lathe/data/load.h>
+#include <lathe/nas/executor.h>
+#include <lathe/nas/transformer/results.h>
+#include <lathe/tokenizer/tokenizer.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace lathe::nas {
+
+struct SearchJob {
+  std::filesystem::path folder;  ///< results.json, report.html, report.md, model/, finalists/ and checkpoints go here
+  StudyHeader header;            ///< `trials` points of `space`, judged by one metric
+  TrainingSetting setting;
+  std::int64_t finalists = 3, seeds = 3;
+  std::int64_t finalist_epochs = 0;  ///< 0: as in the search
+  bool report = true;
+  std::string license;  ///< for the model card; empty: left out
+
+  const data::ClassificationData* text = nullptr;
+  const data::EncodedSplits* rows = nullptr;
+  const tokenizer::Tokenizer* tokenizer = nullptr;
+  std::string data_name;                                      ///< for people
+  std::vector<std::string> warnings;                          ///< of the data check, for the report
+  std::vector<std::pair<std::string, std::string>> commands;  ///< for the report
+  std::string config;                                         ///< config.toml, for the report
+
+  int workers = 1;  ///< real ones, one thread each
+  StopFlag stop;
+  std::uint64_t until_event = std::numeric_limits<std::uint64_t>::max();
+  Observer* observer = nullptr;  ///< of the study
+  /// A phase begins: "finalists", "baselines", "export".
+  std::function<void(const std::string&)> phase = [](const std::string&) {};
+  std::function<void(const Finalist&, const FinalRun&, bool done)> finalist_progress;
+};
+
+struct SearchOutcome {
+  StudyRun study;
+  /// Filled when the study was finished and at least one trial complete.
+  bool complete = false;
+  RunResults results;
+};
+
+/// Runs or resumes. Interrupted if the stop flag was set after the study; before that the study's prefix is returned.
+/// Errors of execute(), train_finalists() and save_model().
+SearchOutcome run_search(const SearchJob& job, Storage& storage);
+
+/// The finalists of a study: the best complete trials by the leaderboard, and the base candidate as "default" at the end.
+std::vector<Finalist> choose_finalists(const History& history, const StudyHeader& header, const Candidate& base, std::int64_t count,
+                                       std::int64_t epochs);
+
+// Parts of the record (results.h).
+DataSummary summarise_data(const SearchJob& job);
+std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective);
+StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header);
+HostFacts host_facts(int workers, const std::string& backend);
+
+}  // namespace lathe::nas

@@ -1,0 +1,99 @@
+// Parts of RunResults that come straight from the data, the study and the machine.
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/search.h>
+
+#include <fstream>
+#include <thread>
+
+#include <sys/utsname.h>
+
+namespace lathe::nas {
+
+DataSummary summarise_data(const SearchJob& job) {
+  const data::EncodedSplits& rows = *job.rows;
+  DataSummary summary;
+  summary.name = job.data_name;
+  summary.notes = job.text->notes;
+  summary.warnings = job.warnings;
+  summary.labels = job.text->label_names;
+  summary.class_rows = job.text->train.counts();
+  summary.train_rows = static_cast<std::int64_t>(rows.train.rows());
+  summary.valid_rows = static_cast<std::int64_t>(rows.valid.rows());
+  summary.test_rows = static_cast<std::int64_t>(rows.test.rows());
+  summary.train_tokens = static_cast<std::int64_t>(rows.train.tokens());
+  summary.max_tokens = job.setting.task.max_tokens;
+  summary.cut_rows = rows.train.cut_rows;
+  summary.vocabulary = job.tokenizer->vocab_size();
+  summary.length_counts.assign(static_cast<std::size_t>(std::max(rows.train.longest(), 0)), 0);
+  for (std::size_t row = 0; row < rows.train.rows(); ++row)
+    ++summary.length_counts[static_cast<std::size_t>(rows.train.length(row)) - 1];
+  summary.hash = to_hex(rows.hash);
+  return summary;
+}
+
+std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader&, const TrainingObjective& objective) {
+  std::vector<TrialRow> rows;
+  for (const Trial& trial : history.trials) {
+    TrialRow row;
+    row.number = trial.number;
+    row.state = trial.state;
+    if (!trial.values.empty()) row.value = trial.values[0];
+    row.architecture = objective.candidate(trial.point).architecture(objective.setting().task).summary();
+    for (std::size_t i = 0; i < trial.point.size(); ++i)
+      if (const auto& value = trial.point.value(i)) row.parameters.emplace_back(trial.point.name(i), value->show());
+    for (const Report& report : trial.reports)
+      if (!report.values.empty()) row.curve.push_back(report.values[0]);
+    const CandidateCost cost = objective.cost(trial.point);
+    row.params = cost.parameters;
+    row.flops = cost.sentence_flops;
+    row.memory = cost.training_bytes;
+    row.finish_event = trial.finish_event;
+    row.note = trial.note;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header) {
+  StudySummaryRow row;
+  row.name = header.name;
+  row.hash = run.hash;
+  row.metric = header.metrics[0];
+  row.sampler = header.sampler;
+  row.pruner = header.pruner;
+  row.numerics = header.numerics;
+  row.seed = header.seed;
+  row.events = run.events;
+  row.virtual_workers = header.virtual_workers;
+  row.budget = header.trials;
+  row.finished = run.finished;
+  row.exhausted = run.exhausted;
+  row.space = header.space.count().text();
+  for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions[0]))
+    row.hints.push_back(warning.text());
+  return row;
+}
+
+HostFacts host_facts(int workers, const std::string& backend) {
+  HostFacts facts;
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; facts.cpu.empty() && std::getline(cpuinfo, line);)
+    if (line.starts_with("model name") || line.starts_with("Model"))
+      facts.cpu = std::string(trim(std::string_view(line).substr(line.find(':') + 1)));
+  if (facts.cpu.empty()) facts.cpu = "unknown processor";
+  facts.backend = backend;
+#if defined(__clang__)
+  facts.compiler = str("clang ", __clang_major__, ".", __clang_minor__, ".", __clang_patchlevel__);
+#elif defined(__GNUC__)
+  facts.compiler = str("gcc ", __GNUC__, ".", __GNUC_MINOR__, ".", __GNUC_PATCHLEVEL__);
+#endif
+  utsname system{};
+  if (uname(&system) == 0)
+    facts.system =
+        str(std::string_view(system.sysname), " ", std::string_view(system.release), " ", std::string_view(system.machine));
+  facts.cores = static_cast<int>(std::thread::hardware_concurrency());
+  facts.workers = workers;
+  return facts;
+}
+
+}  // namespace lathe::nas
