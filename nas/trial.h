@@ -58,7 +58,7 @@ struct Event {
   std::int64_t trial = 0;
   int worker = 0;
   Point point;
-  Plan plan;
+  Plan plan;  ///< propose; also with a report, for intermediate_step()
   int segment = 0;
   Segment planned;  ///< report: the plan's entry for `segment`
   SegmentResult result;

@@ -25,7 +25,10 @@
 #include <lathe/nas/study.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -57,13 +60,17 @@ class VirtualTime {
   std::vector<Task> tasks() const;
 
   /// Plays recorded events again. Every proposal, commit and decision is made anew and must equal the record.
-  /// InputError "event 17: recorded …, but this configuration gives …" at the first difference. May be called again with what
-  /// follows. Events that the last batch has beyond the record are returned: they remain to be recorded.
-  std::vector<Event> replay(std::span<const RecordedEvent> events);
+  /// InputError "event 17: recorded …, but this configuration gives …" at the first difference; the object is then of no
+  /// further use. May be called again with what follows.
+  struct Replayed {
+    std::vector<Event> events;  ///< made anew
+    std::size_t recorded = 0;   ///< so many of them were in the record; the rest of the last batch remains to be recorded
+  };
+  Replayed replay(std::span<const RecordedEvent> events);
 
-  /// Raises the budget of trials; idle workers propose in the batch that is returned. InputError if `trials` is not more
-  /// than the budget, or if a step has been begun by results that are not committed and cannot be told apart. Only when
-  /// finished().
+  /// Raises the budget of a finished study; idle workers propose, all at the present virtual time. The extension is an event
+  /// of its own: a study of 50 trials extended to 100 is not the study of 100. InputError: not finished(), or `trials` is
+  /// not more than the budget.
   std::vector<Event> extend(std::int64_t trials);
 
   bool finished() const;                         ///< nothing runs and nothing will be proposed
@@ -79,16 +86,20 @@ class VirtualTime {
     std::int64_t trial = 0;
     int segment = 0;                       // the one that runs in virtual time
     std::uint64_t finish = 0;              // of that segment
+    std::set<int> done_units;              // ended by patience
     std::map<int, SegmentResult> results;  // of this and later segments, not committed
   };
-  int next_segment(const Running& running, int after, bool unit_done) const;
-  int first_missing(const Running& running, std::uint64_t& finish) const;
-  Event make_event(Event::Kind kind, std::int64_t trial);
-  void commit(Running& running, std::vector<Event>& batch, std::vector<std::size_t>& survivors, std::size_t worker);
+  Trial& trial(std::int64_t number) { return history_.trials[static_cast<std::size_t>(number)]; }
+  const Trial& trial(std::int64_t number) const { return history_.trials[static_cast<std::size_t>(number)]; }
+  const Running* running(std::int64_t trial) const;
+  std::optional<Task> first_missing(const Running& running) const;
+  Event& add_event(std::vector<Event>& batch, Event::Kind kind, std::int64_t trial);
+  bool commit(Running& running, std::vector<Event>& batch);
   void end_trial(Trial& trial, TrialState state, std::vector<Event>& batch);
   void propose(std::vector<Event>& batch);
   bool admits(const Point& point) const;
   Plan checked_plan(const Point& point) const;
+  std::vector<Event> replay_batch(std::span<const RecordedEvent> record);
 
   StudyHeader header_;
   PlanFunction plan_;

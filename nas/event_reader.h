@@ -1,0 +1,25 @@
+// Private: the fields of a recorded event line.
+#pragma once
+#include <lathe/nas/trial.h>
+
+#include <string>
+#include <string_view>
+
+namespace lathe::nas {
+
+struct EventFields {
+  std::uint64_t index = 0, time = 0;
+  Event::Kind kind = Event::Kind::propose;
+  std::int64_t trial = 0;                  // extend: the new budget
+  int worker = 0;                          // propose
+  Plan plan;                               // propose
+  std::string_view point;                  // propose: JSON
+  int segment = 0;                         // report
+  SegmentResult result;                    // report; finish: values and failure
+  TrialState state = TrialState::running;  // finish
+};
+
+/// InputError names the line. The views point into `line`.
+EventFields read_event(std::string_view line);
+
+}  // namespace lathe::nas
