@@ -10,6 +10,7 @@
 #include <new>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -146,7 +147,7 @@ Exec::Exec(int threads) : threads_(threads) {
 
 Exec::~Exec() {
   delete pool_;
-  for (int i = 0; i <= threads_; ++i) ::operator delete(buffers_[i].memory, std::align_val_t{64});
+  for (int i = 0; i <= threads_; ++i) ::operator delete (buffers_[i].memory, std::align_val_t{64});
   delete[] buffers_;
 }
 
@@ -166,9 +167,9 @@ void* Exec::scratch(int thread, std::size_t bytes) {
   Buffer& buffer = buffers_[thread];
   if (buffer.bytes < bytes) {
     const std::size_t size = (bytes + kGrain - 1) / kGrain * kGrain;
-    ::operator delete(std::exchange(buffer.memory, nullptr), std::align_val_t{64});
+    ::operator delete (std::exchange(buffer.memory, nullptr), std::align_val_t{64});
     buffer.bytes = 0;
-    buffer.memory = ::operator new(size, std::align_val_t{64});
+    buffer.memory = ::operator new (size, std::align_val_t{64});
     buffer.bytes = size;
   }
   return buffer.memory;

@@ -19,13 +19,17 @@ class Exec {
 
   int threads() const { return threads_; }
 
-  /// Calls body(state, task, thread) for every task in [0, tasks). One thread: a plain loop that never enters OpenMP. Tasks must
-  /// not depend on one another; an exception in a task is rethrown here after all have ended.
+  /// Calls body(state, task, thread) for every task in [0, tasks). One thread (or a call from inside a task): a plain loop in
+  /// the caller's thread. Tasks must not depend on one another; every task runs, then the exception of the lowest task that
+  /// threw is rethrown here (a plain loop stops at it). InfrastructureError if the system gives no threads.
   void parallel_tasks(std::int64_t tasks, void (*body)(void* state, std::int64_t task, int thread), void* state);
 
   /// Scratch of at least `bytes`, 64-byte aligned, for thread `thread`; valid until the next call for that thread. Grows, never
   /// shrinks.
   void* scratch(int thread, std::size_t bytes);
+
+  /// Scratch that all tasks of a loop share, taken before the loop; valid until the next call. Apart from the threads' own.
+  void* shared_scratch(std::size_t bytes) { return scratch(threads_, bytes); }
 
  private:
   struct Buffer {

@@ -1,0 +1,259 @@
+#include <lathe/tensor/cpu/product.h>
+
+namespace lathe::cpu::LATHE_ISA {
+namespace {
+
+// What one call of the microkernel does: a chunk of k, a tile of C. Bias, multiplier and residual at the tile's first element.
+struct Tile {
+  Index k;
+  const float* a;
+  Index a_row, a_col;
+  const float* b;
+  Index b_row;
+  float* c;
+  Index c_row;
+  Onto onto;
+  const float* bias = nullptr;
+  const float* multiplier = nullptr;
+  Index ld_multiplier = 0;
+  const float* residual = nullptr;
+  Index ld_residual = 0;
+};
+
+// Tallest tile for 1, 2, 3, 4 vectors of columns: at least eight chains hide the latency of FMA, and all of them, the vectors of
+// B and a broadcast fit the registers (32 of 16 floats, or 16 of 8) without a spill.
+#if LATHE_ISA_ID == LATHE_ISA_ID_avx512
+constexpr int kTallest[] = {0, 16, 12, 8, 6};
+#elif LATHE_ISA_ID == LATHE_ISA_ID_avx2
+constexpr int kTallest[] = {0, 6};
+#else
+constexpr int kTallest[] = {0, 2};
+#endif
+constexpr int kTallestOfAll = 16;
+
+template <int kRows, int kVecs, class F>
+LATHE_INLINE void each(F f) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVecs; ++j) f(i, j);
+}
+
+template <int kRows, int kVecs>
+[[gnu::noinline]] void micro(const Tile& t) {
+  f32x16 r[kRows][kVecs];
+  each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f); });
+  // C was last used a panel ago: have it here when the chain ends.
+  if (t.onto != Onto::kZero) each<kRows, kVecs>([&](int i, int j) { __builtin_prefetch(t.c + i * t.c_row + 16 * j, 1, 3); });
+  const float *a = t.a, *half = t.a + (kRows / 2) * t.a_row, *b = t.b;
+  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row;
+  for (Index k = t.k; k > 0; --k) {
+    f32x16 bv[kVecs];
+    for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVecs; ++j) r[i][j] = fma(x, bv[j], r[i][j]);
+    }
+    a += a_col;
+    half += a_col;
+    b += b_row;
+    asm("" : "+r"(a), "+r"(half));  // two bases with scaled offsets; a pointer for each row would not fit the registers
+  }
+  if (t.onto == Onto::kOld)
+    each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
+  else
+    each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f) + r[i][j]; });
+  if (t.onto == Onto::kSegment) each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
+  if (t.bias) each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] + load(t.bias + 16 * j); });
+  if (t.multiplier)
+    each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] * load(t.multiplier + i * t.ld_multiplier + 16 * j); });
+  if (t.residual) each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] + load(t.residual + i * t.ld_residual + 16 * j); });
+  each<kRows, kVecs>([&](int i, int j) { store(t.c + i * t.c_row + 16 * j, r[i][j]); });
+}
+
+using Micro = void (*)(const Tile&);
+
+// micro<1 … kTallest[kVecs], kVecs>
+template <int kVecs, int kRows = 1>
+struct MicroTable {
+  Micro by_rows[kTallestOfAll + 1] = {};
+  constexpr MicroTable() { fill<1>(); }
+  template <int r>
+  constexpr void fill() {
+    by_rows[r] = micro<r, kVecs>;
+    if constexpr (r < kTallest[kVecs]) fill<r + 1>();
+  }
+};
+
+Micro micro_for(int rows, int vecs) {
+  static constexpr MicroTable<1> one;
+#if LATHE_ISA_ID == LATHE_ISA_ID_avx512
+  static constexpr MicroTable<2> two;
+  static constexpr MicroTable<3> three;
+  static constexpr MicroTable<4> four;
+  if (vecs == 4) return four.by_rows[rows];
+  if (vecs == 3) return three.by_rows[rows];
+  if (vecs == 2) return two.by_rows[rows];
+#endif
+  (void)vecs;
+  return one.by_rows[rows];
+}
+
+// All chunks of k, with `tile` set for the first one but for the finish, which belongs to the last.
+void run_chunks(Micro micro_kernel, Index k, Tile tile) {
+  if (k <= kChunk) {
+    tile.k = k;
+    return micro_kernel(tile);
+  }
+  Tile part = tile;
+  part.bias = part.multiplier = part.residual = nullptr;
+  part.k = kChunk;
+  for (; k > kChunk; k -= kChunk) {
+    micro_kernel(part);
+    part.a += kChunk * part.a_col;
+    part.b += kChunk * part.b_row;
+    part.onto = Onto::kOld;
+  }
+  tile.k = k;
+  tile.a = part.a;
+  tile.b = part.b;
+  tile.onto = Onto::kOld;
+  micro_kernel(tile);
+}
+
+// One row of a finished tile, whose columns may end inside a vector.
+void finish_row(const Result& to, Index i, Index j, Index cols, const float* t) {
+  float* c = to.c + i * to.ld + j;
+  for (Index v = 0; v < cols; v += 16) {
+    const int n = static_cast<int>(min(16, cols - v));
+    f32x16 x = load_first(t + v, n);
+    if (to.onto == Onto::kSegment) x = load_first(c + v, n) + x;
+    if (to.bias) x = x + load_first(to.bias + j + v, n);
+    if (to.multiplier) x = x * load_first(to.multiplier + i * to.ld_multiplier + j + v, n);
+    if (to.residual) x = x + load_first(to.residual + i * to.ld_residual + j + v, n);
+    store_first(c + v, n, x);
+  }
+}
+
+void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Index k, Left a, const float* b, Index b_row,
+              const Result& to) {
+  Tile tile{k, a.p + i * a.row, a.row, a.col, b, b_row, to.c + i * to.ld + j, to.ld, to.onto};
+  const bool whole_vectors = cols % 16 == 0;
+  if (whole_vectors && !to.epilogue && !(to.onto == Onto::kSegment && k > kChunk)) {
+    if (to.bias) tile.bias = to.bias + j;
+    if (to.multiplier) tile.multiplier = to.multiplier + i * to.ld_multiplier + j;
+    if (to.residual) tile.residual = to.residual + i * to.ld_residual + j;
+    tile.ld_multiplier = to.ld_multiplier;
+    tile.ld_residual = to.ld_residual;
+    return run_chunks(micro_kernel, k, tile);
+  }
+  alignas(64) float sums[kTallestOfAll * kPanel];
+  tile.c = sums;
+  tile.c_row = kPanel;
+  if (to.onto == Onto::kOld)
+    for (Index r = 0; r < rows; ++r)
+      for (Index v = 0; v < cols; v += 16)
+        store(sums + r * kPanel + v, load_first(to.c + (i + r) * to.ld + j + v, static_cast<int>(min(16, cols - v))));
+  else
+    tile.onto = Onto::kZero;
+  run_chunks(micro_kernel, k, tile);
+  if (to.epilogue) return apply_epilogue(*to.epilogue, to.n, i, j, rows, cols, sums, to.c + i * to.ld + j, to.ld);
+  for (Index r = 0; r < rows; ++r) finish_row(to, i + r, j, cols, sums + r * kPanel);
+}
+
+}  // namespace
+
+void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to) {
+  const Index rows = i1 - i0;
+  if (k == 0 && to.onto == Onto::kOld) return;  // no chunk: C stays as it is, -0 too
+  for (Index j = j0; j < min(j1, b.n); j += kPanel) {
+    const Index cols = min(kPanel, b.n - j);
+    const int vecs = static_cast<int>((cols + 15) / 16);
+    const bool last = b.last && j + kPanel > b.n;
+    const float* panel = last ? b.last : b.p + j / kPanel * b.panel;
+    const Index b_row = last ? b.last_row : b.row;
+    const Index tiles = (rows + kTallest[vecs] - 1) / kTallest[vecs];
+    for (Index t = 0; t < tiles; ++t) {  // heights as equal as possible
+      const Index i = i0 + rows * t / tiles, height = i0 + rows * (t + 1) / tiles - i;
+      run_tile(micro_for(static_cast<int>(height), vecs), i, j, height, cols, k, a, panel, b_row, to);
+    }
+  }
+}
+
+Right packed(const float* panels, Index k, Index n) {
+  const Index whole = n / kPanel, rest = n % kPanel;
+  Right b{n, panels, kPanel, k * kPanel};
+  if (rest) b.last = panels + whole * b.panel, b.last_row = round_up(rest, 16);
+  return b;
+}
+
+Right in_place(const float* p, Index ld, Index k, Index n, float* last) {
+  Right b{n, p, ld, kPanel};
+  if (n % 16 == 0) return b;
+  const Index j = n / kPanel * kPanel, cols = n - j, width = round_up(cols, 16);
+  for (Index r = 0; r < k; ++r)
+    for (Index v = 0; v < width; v += 16)
+      store(last + r * width + v, load_first(p + r * ld + j + v, static_cast<int>(min(16, cols - v))));
+  b.last = last;
+  b.last_row = width;
+  return b;
+}
+
+Right first_columns(Right b, Index n) {
+  if (n / kPanel < b.n / kPanel) b.last = nullptr;  // what is now the last panel was a whole one
+  b.n = n;
+  return b;
+}
+
+Right from_row(Right b, Index k) {
+  b.p += k * b.row;
+  if (b.last) b.last += k * b.last_row;
+  return b;
+}
+
+namespace {
+
+// Sixteen columns of B from contiguous rows, or, with b_row = 1, from contiguous columns by 16×16 transposes.
+void pack_rows(Index k, int cols, const float* b, Index b_row, float* out, Index width) {
+  if (cols == 16)
+    for (Index r = 0; r < k; ++r) store(out + r * width, load(b + r * b_row));
+  else
+    for (Index r = 0; r < k; ++r) store(out + r * width, load_first(b + r * b_row, cols));
+}
+
+void pack_columns(Index k, int cols, const float* b, Index b_col, float* out, Index width) {
+  for (Index r = 0; r < k; r += 16) {
+    const int n = static_cast<int>(min(16, k - r));
+    f32x16 t[16];
+    for (int c = 0; c < 16; ++c)
+      t[c] = c >= cols ? f32x16(0.0f) : n == 16 ? load(b + c * b_col + r) : load_first(b + c * b_col + r, n);
+    transpose16(t);
+    for (int c = 0; c < n; ++c) store(out + (r + c) * width, t[c]);
+  }
+}
+
+void pack_any(Index k, int cols, const float* b, Index b_row, Index b_col, float* out, Index width) {
+  for (Index r = 0; r < k; ++r)
+    for (int c = 0; c < 16; ++c) out[r * width + c] = c < cols ? b[r * b_row + c * b_col] : 0.0f;
+}
+
+}  // namespace
+
+void pack_panel(Index k, Index n, Index j, const float* b, Index b_row, Index b_col, float* panels) {
+  const Index cols = min(kPanel, n - j), width = round_up(cols, 16);
+  float* out = panels + j * k;
+  for (Index v = 0; v < cols; v += 16) {
+    const int c = static_cast<int>(min(16, cols - v));
+    const float* from = b + (j + v) * b_col;
+    if (b_col == 1)
+      pack_rows(k, c, from, b_row, out + v, width);
+    else if (b_row == 1)
+      pack_columns(k, c, from, b_col, out + v, width);
+    else
+      pack_any(k, c, from, b_row, b_col, out + v, width);
+  }
+}
+
+}  // namespace lathe::cpu::LATHE_ISA
