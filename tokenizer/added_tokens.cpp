@@ -39,8 +39,8 @@ std::size_t AddedTokens::next_candidate(std::string_view text, std::size_t from)
   return from;
 }
 
-AddedTokens::Match AddedTokens::next(std::string_view text, std::size_t from) const {
-  for (std::size_t at = next_candidate(text, from); at < text.size();) {
+AddedTokens::Match AddedTokens::next(std::string_view text, std::size_t from, std::size_t search) const {
+  for (std::size_t at = next_candidate(text, search); at < text.size();) {
     const auto hit = std::find_if(by_length_.begin(), by_length_.end(),
                                   [&](std::uint32_t i) { return text.substr(at).starts_with(list_[i].content); });
     if (hit == by_length_.end()) {
@@ -48,18 +48,21 @@ AddedTokens::Match AddedTokens::next(std::string_view text, std::size_t from) co
       continue;
     }
     const AddedToken& token = list_[*hit];
-    std::size_t begin = at, end = at + token.content.size();
+    const std::size_t resume = at + token.content.size();
+    std::size_t begin = at, end = resume;
     if (token.single_word && ((begin > 0 && is_word(text, previous(text, begin))) || (end < text.size() && is_word(text, end)))) {
-      at = next_candidate(text, end);
+      at = next_candidate(text, resume);
       continue;
     }
-    if (token.lstrip)
+    if (token.lstrip) {
+      begin = std::max(begin, from);
       while (begin > from && is_white(text, previous(text, begin))) begin = previous(text, begin);
+    }
     if (token.rstrip)
       while (end < text.size() && is_white(text, end)) decode_utf8(text, end);
-    return {begin, end, &token};
+    return {begin, end, &token, resume};
   }
-  return {text.size(), text.size(), nullptr};
+  return {text.size(), text.size(), nullptr, text.size()};
 }
 
 const AddedToken* AddedTokens::find(std::int32_t id) const {

@@ -19,11 +19,12 @@ class AddedTokens {
   struct Match {
     std::size_t begin, end;  ///< with the white space that lstrip and rstrip swallow
     const AddedToken* token;
+    std::size_t resume;  ///< end of the content itself: where the next search starts
   };
 
-  /// The first match at or behind `from`, the longest one there; token = nullptr and begin = end = text.size() if there is none.
-  /// lstrip does not reach before `from`.
-  Match next(std::string_view text, std::size_t from) const;
+  /// The first match at or behind `search`, the longest one there; token = nullptr and begin = end = text.size() if there is none.
+  /// lstrip does not reach before `from`, the end of the last match.
+  Match next(std::string_view text, std::size_t from, std::size_t search) const;
 
   const std::vector<AddedToken>& list() const { return list_; }
   const AddedToken* find(std::int32_t id) const;

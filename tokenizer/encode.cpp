@@ -21,15 +21,16 @@ struct Output {
 void append_text(const State& state, std::string_view text, const EncodeOptions& options, const Output& out) {
   if (text.size() > std::numeric_limits<std::uint32_t>::max())
     throw InputError(str("[tokenizer] a text of ", text.size(), " bytes is too long, expected at most 4,294,967,295"));
-  for (std::size_t at = 0; at < text.size();) {
-    const AddedTokens::Match match =
-        options.match_special ? state.added.next(text, at) : AddedTokens::Match{text.size(), text.size(), nullptr};
-    state.model->append(text, at, match.begin, out.ids, out.offsets);
+  if (!options.match_special) return state.model->append(text, 0, text.size(), out.ids, out.offsets);
+  for (std::size_t at = 0, search = 0; at < text.size();) {
+    const AddedTokens::Match match = state.added.next(text, at, search);
+    if (match.begin > at) state.model->append(text, at, match.begin, out.ids, out.offsets);
     if (match.token) {
       out.ids.push_back(match.token->id);
       if (out.offsets) out.offsets->push_back({static_cast<std::uint32_t>(match.begin), static_cast<std::uint32_t>(match.end)});
     }
     at = match.end;
+    search = match.resume;
   }
 }
 

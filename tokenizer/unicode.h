@@ -54,7 +54,8 @@ int combining_class(char32_t c, std::uint8_t class_bits);
 char32_t lower(char32_t c);
 inline constexpr char32_t kCapitalDottedI = 0x130, kDotAbove = 0x307;
 
-/// Letter, mark, digit or connector: what may not touch an added token with single_word.
+/// Letter, mark, digit or connector: what may not touch an added token with single_word. The one question whose answer depends on
+/// the installed utf8proc: letters younger than its Unicode do not count.
 bool is_word_character(char32_t c);
 
 /// Decodes the sequence at `at` and moves `at` behind it. Throws InputError with the byte position if it is not well-formed UTF-8

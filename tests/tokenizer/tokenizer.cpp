@@ -252,6 +252,8 @@ TEST_CASE("added tokens: behind the vocabulary, single words, white space") {
   CHECK(plain(t, "a<x>yb") == Ids{5, 17, 6});  // the longest
   const Encoding e = t.encode_full("a <x>\u2003 b");
   CHECK(e.offsets[2] == Offset{1, 9});
+  CHECK(plain(t, "<x> <x> a<x>") == Ids{16, 16, 5, 16});
+  CHECK(plain(t, "ab\u24df") == Ids{kUnk});  // a circled letter is a letter
   CHECK(plain(t, "abab äab ab") == Ids{7, 10, 12, 10, 7});
   CHECK(t.encode_full("ab").ids == Ids{kCls, 7, kSep});
   CHECK(t.decode(Ids{5, 16}) == "a <x>");
