@@ -1,0 +1,75 @@
+// Matrix products and linear layers.
+#include <lathe/tensor/spec/rules.h>
+
+namespace lathe::spec {
+
+template <class T>
+void matmul(Exec&, const MatmulArgs<T>& a) {
+  for (Index batch = 0; batch < a.batch; ++batch) {
+    const T *A = a.a + batch * a.a_batch, *B = a.b + batch * a.b_batch;
+    for (Index i = 0; i < a.m; ++i)
+      for (Index j = 0; j < a.n; ++j) {
+        T& c = a.c[batch * a.c_batch + i * a.ldc + j];
+        c = product(
+            a.accumulate ? c : T(0), a.k, [&](Index k) { return A[i * a.a_row + k * a.a_col]; },
+            [&](Index k) { return B[k * a.b_row + j * a.b_col]; });
+      }
+  }
+}
+
+template <class T>
+void linear_fwd(Exec&, const LinearFwdArgs<T>& a) {
+  const Epilogue<T>& e = a.epilogue;
+  for (Index i = 0; i < a.m; ++i)
+    for (Index j = 0; j < a.n; ++j) {
+      T v = product(
+          T(0), a.k, [&](Index k) { return a.x[i * a.ldx + k]; }, [&](Index k) { return a.w[j * a.ldw + k]; });
+      if (e.bias) v = v + e.bias[j];
+      if (e.activation != UnaryOp::kNone) {
+        T y, d;
+        apply(e.activation, v, y, d);
+        v = y;
+        if (e.derivative) e.derivative[i * a.ldy + j] = d;
+      }
+      v = dropped(e.dropout, static_cast<std::uint64_t>((e.row0 + i) * a.n + j), v);
+      if (e.residual) v = v + e.residual[i * e.ld_residual + j];
+      a.y[i * a.ldy + j] = v;
+    }
+}
+
+template <class T>
+void linear_bwd_input(Exec&, const LinearBwdInputArgs<T>& a) {
+  for (Index i = 0; i < a.m; ++i)
+    for (Index j = 0; j < a.k; ++j) {
+      T v = product(
+          T(0), a.n, [&](Index o) { return a.dy[i * a.ldy + o]; }, [&](Index o) { return a.w[o * a.ldw + j]; });
+      if (a.multiplier) v = v * a.multiplier[i * a.ld_multiplier + j];
+      if (a.residual) v = v + a.residual[i * a.ld_residual + j];
+      a.dx[i * a.ldx + j] = v;
+    }
+}
+
+template <class T>
+void linear_bwd_weight(Exec&, const LinearBwdWeightArgs<T>& a) {
+  constexpr Index kSegment = 1024;
+  for (Index o = 0; o < a.n; ++o)
+    for (Index j = 0; j < a.k; ++j)
+      for (Index first = 0; first < a.m; first += kSegment) {
+        const Index rows = a.m - first < kSegment ? a.m - first : kSegment;
+        const T segment = product(
+            T(0), rows, [&](Index r) { return a.dy[(first + r) * a.ldy + o]; },
+            [&](Index r) { return a.x[(first + r) * a.ldx + j]; });
+        a.dw[o * a.lddw + j] = a.dw[o * a.lddw + j] + segment;
+      }
+}
+
+template <class T>
+void pack_weight(Exec&, const PackWeightArgs<T>&) {}  // packed_weight_size is 0: nothing to write
+
+LATHE_SPEC_INSTANCES(matmul, MatmulArgs)
+LATHE_SPEC_INSTANCES(linear_fwd, LinearFwdArgs)
+LATHE_SPEC_INSTANCES(linear_bwd_input, LinearBwdInputArgs)
+LATHE_SPEC_INSTANCES(linear_bwd_weight, LinearBwdWeightArgs)
+LATHE_SPEC_INSTANCES(pack_weight, PackWeightArgs)
+
+}  // namespace lathe::spec
