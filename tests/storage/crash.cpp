@@ -1,0 +1,140 @@
+// Processes that are killed, and processes that compete.
+#include <doctest/doctest.h>
+#include <lathe/nas/storage/memory.h>
+#include <lathe/nas/storage/sqlite.h>
+
+#include <csignal>
+#include <map>
+#include <set>
+
+#include <sys/wait.h>
+
+#include "tests/storage/study.h"
+
+namespace lathe::nas {
+namespace {
+
+using namespace std::chrono_literals;
+using test::small_objective;
+using test::small_study;
+using test::TemporaryFolder;
+
+/// Runs `body` in a process of its own, which ends with its return value.
+template <class F>
+pid_t spawn(F body) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  int code = 70;
+  try {
+    code = body();
+  } catch (const std::exception& error) {
+    fprintf(stderr, "child: %s\n", error.what());
+  }
+  _exit(code);
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string reference_hash(const StudyHeader& header) {
+  auto storage = memory_storage(header);
+  return execute(header, *small_objective(), *storage).hash;
+}
+
+TEST_CASE("twenty kill -9 leave the study that an undisturbed run gives") {
+  const StudyHeader header = small_study(150);
+  const std::string expected = reference_hash(header);
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  sqlite_backend(file, true)->create(header);
+  int killed = 0;
+  Random random(random_key(1, 0, "kill"));
+  for (int round = 0; round < 200 && killed < 20; ++round) {
+    const int workers = 1 + round % 3;
+    const pid_t child = spawn([&] {
+      auto storage = sqlite_backend(file, false)->open("small");
+      return execute(header, *small_objective(4000), *storage, {.workers = workers}).finished ? 0 : 1;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(15 + random.below(60)));
+    kill(child, SIGKILL);
+    if (wait_for(child) == 128 + SIGKILL) ++killed;
+  }
+  CHECK(killed == 20);
+  auto storage = sqlite_backend(file, false)->open("small");
+  const StudyRun run = execute(header, *small_objective(), *storage, {.workers = 2});
+  CHECK(run.finished);
+  CHECK(run.hash == expected);
+  CHECK(storage->tasks().empty());
+}
+
+TEST_CASE("any number of workers and processes gives one hash") {
+  const StudyHeader header = small_study(60);
+  const std::string expected = reference_hash(header);
+  for (const int processes : {1, 2, 3}) {
+    for (const int workers : {1, 2, 5}) {
+      CAPTURE(processes);
+      CAPTURE(workers);
+      const TemporaryFolder folder;
+      const auto file = folder / "study.db";
+      sqlite_backend(file, true)->create(header);
+      std::vector<pid_t> children;
+      for (int i = 0; i < processes; ++i)
+        children.push_back(spawn([&] {
+          auto storage = sqlite_backend(file, false)->open("small");
+          const StudyRun run = execute(header, *small_objective(1500), *storage, {.workers = workers, .poll = 2ms});
+          return run.finished && run.hash == expected ? 0 : 1;
+        }));
+      for (const pid_t child : children) CHECK(wait_for(child) == 0);
+      auto storage = sqlite_backend(file, false)->open("small");
+      CHECK(execute(header, *small_objective(), *storage).hash == expected);
+    }
+  }
+}
+
+TEST_CASE("four processes claim 2,000 tasks without one double claim") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  auto storage = sqlite_backend(file, true)->create(small_study());
+  std::vector<Task> tasks;
+  for (int i = 0; i < 2000; ++i) tasks.push_back({{i, 0}, static_cast<std::uint64_t>(i)});
+  REQUIRE(storage->offer(0, tasks));
+  std::vector<pid_t> children;
+  std::vector<int> pipes;
+  for (int p = 0; p < 4; ++p) {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    children.push_back(spawn([&] {
+      auto mine = sqlite_backend(file, false)->open("small");
+      const std::string owner = "worker " + std::to_string(p);
+      while (const auto lease = mine->claim(owner, 600s, 3)) {
+        const auto trial = static_cast<std::int32_t>(lease->key.trial);
+        if (write(ends[1], &trial, sizeof trial) != sizeof trial) return 1;
+        if (lease->attempt != 1) return 2;
+      }
+      return 0;
+    }));
+    close(ends[1]);
+    pipes.push_back(ends[0]);
+  }
+  std::map<std::int32_t, int> claims;
+  std::set<int> busy;
+  for (std::size_t p = 0; p < pipes.size(); ++p) {
+    for (std::int32_t trial; read(pipes[p], &trial, sizeof trial) == sizeof trial;) {
+      ++claims[trial];
+      busy.insert(static_cast<int>(p));
+    }
+    close(pipes[p]);
+  }
+  for (const pid_t child : children) CHECK(wait_for(child) == 0);
+  CHECK(claims.size() == 2000);
+  int doubles = 0;
+  for (const auto& [trial, count] : claims) doubles += count > 1;
+  CHECK(doubles == 0);
+  CHECK(busy.size() == 4);
+}
+
+}  // namespace
+}  // namespace lathe::nas

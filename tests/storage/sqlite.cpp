@@ -1,0 +1,118 @@
+// What is SQLite's own: files, Optuna's rows, journal modes.
+#include <doctest/doctest.h>
+#include <lathe/base/error.h>
+#include <lathe/base/file.h>
+#include <lathe/nas/storage/sqlite.h>
+#include <lathe/nas/storage/sqlite_connection.h>
+
+#include "tests/storage/study.h"
+
+namespace lathe::nas {
+namespace {
+
+using test::small_objective;
+using test::small_study;
+using test::TemporaryFolder;
+
+std::string ask(const std::filesystem::path& file, const std::string& sql) {
+  SqliteConnection db(file, false);
+  Statement rows(db, sql.c_str());
+  std::string out;
+  while (rows.step()) out += (out.empty() ? "" : "\n") + rows.text(0);
+  return out;
+}
+
+TEST_CASE("files that are no study database are refused with one line") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH_AS(sqlite_backend(folder / "none.db", false), doctest::Contains("no such file"), InputError);
+  write_file_atomic(folder / "text.db", std::string(5000, 'x'));
+  CHECK_THROWS_WITH_AS(sqlite_backend(folder / "text.db", false), doctest::Contains("is not an SQLite database"), InputError);
+  {
+    SqliteConnection other(folder / "other.db", true);
+    other.run("CREATE TABLE t (x); ");
+  }
+  CHECK_THROWS_WITH_AS(sqlite_backend(folder / "other.db", false), doctest::Contains("holds no studies"), InputError);
+  {
+    SqliteConnection old(folder / "old.db", true);
+    old.run("CREATE TABLE alembic_version (version_num VARCHAR(32)); INSERT INTO alembic_version VALUES ('v1.3.0.a')");
+  }
+  CHECK_THROWS_WITH_AS(sqlite_backend(folder / "old.db", true), doctest::Contains("database revision v1.3.0.a, expected v3.2.0.a"),
+                       InputError);
+}
+
+TEST_CASE("the rows are what Optuna writes") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  {
+    auto storage = sqlite_backend(file, true)->create(small_study(30));
+    CHECK(execute(small_study(30), *small_objective(), *storage).finished);
+    storage->settle();
+  }
+  CHECK(ask(file, "PRAGMA journal_mode") == "delete");
+  CHECK(ask(file, "SELECT version_num FROM alembic_version") == "v3.2.0.a");
+  CHECK(ask(file, "SELECT direction FROM study_directions") == "MAXIMIZE");
+  CHECK(ask(file, "SELECT value_json FROM study_system_attributes WHERE key = 'study:metric_names'") == "[\"accuracy\"]");
+  CHECK(ask(file, "SELECT count(*) FROM trials") == "30");
+  CHECK(ask(file, "SELECT count(*) FROM trials WHERE number = trial_id - 1") == "30");
+  CHECK(ask(file, "SELECT count(*) FROM trials WHERE state NOT IN ('COMPLETE', 'PRUNED', 'FAIL') OR datetime_complete IS NULL") ==
+        "0");
+  CHECK(ask(file, "SELECT state FROM trials WHERE number IN (12, 25)") == "FAIL\nFAIL");
+  CHECK(ask(file, "SELECT count(*) > 0 FROM trials WHERE state = 'PRUNED'") == "1");
+  CHECK(ask(file, "SELECT count(*) FROM trial_values v JOIN trials t USING (trial_id) WHERE t.state = 'FAIL'") == "0");
+  CHECK(ask(file,
+            "SELECT value_json FROM trial_user_attributes WHERE trial_id = 1 AND key IN ('params', 'arch', 'flag', 'list', "
+            "'train_loss') ORDER BY key") == "\"L\\\"2\\\"\"\ntrue\n[1,2]\n1234\n0.5");
+  CHECK(ask(file, "SELECT DISTINCT distribution_json FROM trial_params ORDER BY param_name, 1") ==
+        R"({"name":"CategoricalDistribution","attributes":{"choices":["relu","silu"]}})"
+        "\n"
+        R"({"name":"CategoricalDistribution","attributes":{"choices":[true,false]}})"
+        "\n"
+        R"({"name":"CategoricalDistribution","attributes":{"choices":[32,64,128]}})"
+        "\n"
+        R"({"name":"IntDistribution","attributes":{"log":false,"step":1,"low":1,"high":4}})"
+        "\n"
+        R"({"name":"FloatDistribution","attributes":{"step":null,"low":0.0001,"high":0.01,"log":true}})"
+        "\n"
+        R"({"name":"FloatDistribution","attributes":{"step":0.1,"low":0,"high":0.9,"log":false}})");
+  CHECK(ask(file, "SELECT count(*) FROM lathe_tasks") == "0");
+  CHECK(ask(file, "SELECT datetime_start GLOB '20??-??-?? ??:??:??.???000' FROM trials LIMIT 1") == "1");
+}
+
+TEST_CASE("what other programs changed is told") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  auto storage = sqlite_backend(file, true)->create(small_study(5));
+  CHECK(execute(small_study(5), *small_objective(), *storage).finished);
+  CHECK(storage->foreign_changes().empty());
+  {
+    SqliteConnection other(file, false);
+    other.run(
+        "INSERT INTO trials (number, study_id, state) VALUES (5, 1, 'WAITING'); UPDATE trials SET state = 'FAIL' WHERE number = 0");
+  }
+  const std::vector<std::string> changes = storage->foreign_changes();
+  REQUIRE(changes.size() == 2);
+  CHECK(changes[0] == "1 trial was added by another program");
+  CHECK(changes[1] == "trial 0 (COMPLETE) was set to FAIL by another program");
+}
+
+TEST_CASE("multi-objective studies keep Optuna's samplers alive: a pruned trial is shown as failed") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  StudyHeader header = small_study(4);
+  header.directions = {Direction::maximise, Direction::minimise};
+  header.metrics = {"accuracy", "latency_ms"};
+  header.pruner = "none@1";
+  auto storage = sqlite_backend(file, true)->create(header);
+  const auto objective = objective_of([](const Point&) { return Plan(); },
+                                      [](const Point& p, const SegmentContext&, const Checkpoint&) {
+                                        SegmentResult r;
+                                        r.values = {p.real("lr"), 2.5};
+                                        return r;
+                                      });
+  CHECK(execute(header, *objective, *storage).finished);
+  CHECK(ask(file, "SELECT group_concat(direction) FROM study_directions") == "MAXIMIZE,MINIMIZE");
+  CHECK(ask(file, "SELECT count(*) FROM trial_values WHERE objective = 1 AND value = 2.5") == "4");
+}
+
+}  // namespace
+}  // namespace lathe::nas
