@@ -9,8 +9,10 @@
 // in place" is said.
 //
 // Sums follow numerics v1: `product` = chunks of 256 consecutive k, each one FMA chain from +0, chunks added in order
-// onto C0; Σ16 = lane i mod 16, lanes folded 8, 4, 2, 1; Σrows = blocks of 64 rows, each an ascending chain from +0, blocks
-// added in order onto the start value. A start value is +0, or the old content when a kernel accumulates.
+// onto C0 (no chunk, k = 0: C0 as it is); Σ16 = lane i mod 16 from +0, lanes folded 8, 4, 2, 1 (lane i op lane i + half), of
+// products by fma with the last 16 filled up by +0·+0; Σrows = blocks of 64 rows, each an ascending chain from +0, blocks
+// added in order onto the start value. A start value is +0, or the old content when a kernel accumulates. max = in the lanes of
+// Σ16 from −∞ by x > m ? x : m: a NaN never wins, and of ±0 the winner is fixed.
 #pragma once
 #include <lathe/base/random.h>
 #include <lathe/tensor/parallel.h>
@@ -221,7 +223,8 @@ struct SoftmaxBwdArgs {
 };
 
 /// Mean over kept rows of (m + log s) − x[target]; a row with target −100 (kIgnoreLabel) is skipped.
-/// losses[r] = that value, +0 where skipped; loss = Σrows(losses of kept rows in order) / (T)count; NaN if count = 0.
+/// losses[r] = that value, +0 where skipped; loss = Σrows / (T)count over the losses of kept rows, as if the others were not there;
+/// NaN if count = 0. max and inv_sum are filled for skipped rows too.
 inline constexpr std::int32_t kIgnoreLabel = -100;
 template <class T>
 struct CrossEntropyFwdArgs {
@@ -244,7 +247,8 @@ struct CrossEntropyBwdArgs {
 
 /// Attention of all (sequence, head) pairs of a packed batch. Queries of sequence s are rows q_offsets[s] … q_offsets[s+1] − 1,
 /// keys and values likewise by k_offsets; head h occupies columns h·head_dim … of each. A query may see all keys of its sequence;
-/// if causal, key j only for query i with j ≤ i + (keys − queries). Keys that it may not see are absent; no key at all: output +0.
+/// if causal, key j only for query i with j ≤ i + (keys − queries). Keys that it may not see are absent; no key at all: output +0,
+/// max −∞, inv_sum +∞.
 /// Per query: s = product(q, k) · scale; m = max s; e = exp(s − m); p = e · (1 / Σ16 e), lane = key index in its sequence;
 /// with dropout p' = p dropped and scaled, element index ((row0 + query row) · heads + head) · max_tokens + key; out = product(p',
 /// v).
@@ -263,7 +267,8 @@ struct AttentionFwdArgs {
   T *max, *inv_sum;  ///< [query rows · heads], row-major: what the gradient reads
 };
 /// dP' = product(dO, v); dP = dP' dropped and scaled alike; D = Σ16 dO·O (fma); dS = (p · (dP − D)) · scale;
-/// dq = product(dS, k) over ascending keys; dk = product(dSᵀ, q), dv = product(p'ᵀ, dO) over ascending queries. p is recomputed.
+/// dq = product(dS, k) over ascending keys; dk = product(dSᵀ, q), dv = product(p'ᵀ, dO) over ascending queries, chunks counted from
+/// the sequence's first query. p is recomputed.
 template <class T>
 struct AttentionBwdArgs {
   AttentionFwdArgs<T> fwd;  ///< as in the forward call, out, max and inv_sum filled
