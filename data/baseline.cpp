@@ -57,6 +57,15 @@ void each_feature(std::string_view text, std::string_view prefix, bool bigrams, 
   }
 }
 
+/// Scores to probabilities; returns log Σ exp(score).
+double softmax(std::vector<double>& p) {
+  const double most = *std::max_element(p.begin(), p.end());
+  double total = 0;
+  for (double& x : p) total += x = math::exp(x - most);
+  for (double& x : p) x /= total;
+  return most + math::log(total);
+}
+
 using Vocabulary = std::unordered_map<std::string, std::int32_t>;  // looked up, never walked over
 
 /// The features of rows as ascending ids: row r has ids[offsets[r] … offsets[r+1]).
@@ -151,11 +160,8 @@ double BagOfWords::Model::loss(const Rows& rows, std::span<const std::int32_t> l
   std::vector<double> p(classes);
   for (std::size_t row = 0; row < rows.size(); ++row) {
     scores(rows, row, w.data(), p.data());
-    const double most = *std::max_element(p.begin(), p.end()), own = p[labels[row]];
-    double total = 0;
-    for (double& x : p) total += x = math::exp(x - most);
-    sum += most + math::log(total) - own;
-    for (double& x : p) x /= total;
+    const double own = p[labels[row]];
+    sum += softmax(p) - own;
     p[labels[row]] -= 1;
     for (std::size_t i = rows.offsets[row]; i < rows.offsets[row + 1]; ++i) {
       double* line = gradient.data() + static_cast<std::size_t>(rows.ids[i]) * classes;
@@ -228,6 +234,15 @@ std::int32_t BagOfWords::predict(std::string_view text, std::string_view pair) c
   Rows rows;
   model_->add_row(text, pair, rows);
   return model_->predict(rows, model_->weights).front();
+}
+
+std::vector<double> BagOfWords::probabilities(std::string_view text, std::string_view pair) const {
+  Rows rows;
+  model_->add_row(text, pair, rows);
+  std::vector<double> p(model_->classes);
+  model_->scores(rows, 0, model_->weights.data(), p.data());
+  softmax(p);
+  return p;
 }
 
 std::size_t BagOfWords::features() const { return model_->features(); }

@@ -43,6 +43,8 @@ class BagOfWords {
 
   std::vector<std::int32_t> predict(const Examples& examples) const;
   std::int32_t predict(std::string_view text, std::string_view pair = {}) const;
+  /// p(c | x) of every class.
+  std::vector<double> probabilities(std::string_view text, std::string_view pair = {}) const;
   std::size_t features() const;
   double l2() const;     ///< the one that was chosen
   bool bigrams() const;  ///< likewise
