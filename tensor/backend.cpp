@@ -32,7 +32,7 @@ const Kernels<float>& table();
 namespace {
 
 bool always() { return true; }
-const Kernels<float>& spec_table() { return spec_kernels<float>(); }
+const Kernels<float>& spec_table() { return spec_f32(); }
 
 #if defined(LATHE_CPU_X86)
 // Intel SDM vol. 1, 13.3 and 14.3: the processor has the instructions and the operating system saves their registers (XCR0).
