@@ -19,7 +19,7 @@ build() {  # build <folder> <configure arguments> -- <targets>
   mkdir -p "$folder"
   log=$folder/build.log
   echo "== building $folder"
-  if ! { cmake -S . -B "$folder" -G Ninja "${launcher[@]}" "${arguments[@]}" && cmake --build "$folder" -j "$jobs" ${1:+--target "$@"}; } >"$log" 2>&1; then
+  if ! { cmake -S . -B "$folder" -G Ninja -DLATHE_REQUIRE_TESTS=ON "${launcher[@]}" "${arguments[@]}" && cmake --build "$folder" -j "$jobs" ${1:+--target "$@"}; } >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     echo "lathe: the build of $folder failed; the whole log is $log" >&2
     exit 1
