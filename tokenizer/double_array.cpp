@@ -18,8 +18,9 @@ struct DoubleArray::Builder {
   };
 
   std::vector<Unit>& units;
-  std::vector<bool> taken{}, base_taken{};  ///< by unit
-  std::size_t search_from = 0;              ///< below, nearly everything is taken
+  std::vector<bool> base_taken{};
+  std::vector<std::uint32_t> next_free{};  ///< a unit itself if it is free, else one further on, on the way to the next free one
+  std::size_t search_from = 0;             ///< units below are free, but did not suit anybody for long
 
   void grow(std::size_t size) {
     size = (size + 255) / 256 * 256;
@@ -27,26 +28,38 @@ struct DoubleArray::Builder {
     if (size > (std::size_t{1} << 24))
       throw InputError("[tokenizer] the vocabulary is too large: its trie needs more than 16,777,216 units");
     units.resize(size);
-    taken.resize(size, false);
     base_taken.resize(size, false);
+    while (next_free.size() <= size) next_free.push_back(static_cast<std::uint32_t>(next_free.size()));
+  }
+
+  bool taken(std::size_t unit) const { return next_free[unit] != unit; }
+  void take(std::uint32_t unit) { next_free[unit] = unit + 1; }
+
+  /// First free unit from `unit` on, halving the way for the next caller (as in union-find). May be units.size().
+  std::size_t free_from(std::size_t unit) {
+    while (next_free[unit] != unit) {
+      next_free[unit] = next_free[next_free[unit]];
+      unit = next_free[unit];
+    }
+    return unit;
   }
 
   bool fits(std::uint32_t base, std::span<const unsigned char> labels) {
     if (base == 0 || base_taken[base]) return false;
-    return std::none_of(labels.begin(), labels.end(), [&](unsigned char c) { return taken[base ^ c]; });
+    return std::none_of(labels.begin(), labels.end(), [&](unsigned char c) { return taken(base ^ c); });
   }
 
   std::uint32_t find_base(std::span<const unsigned char> labels) {
-    std::size_t tried = 0, misses = 0;
-    for (std::size_t unit = search_from;; ++unit) {
+    constexpr std::size_t kPatience = 256;  // then the free units in front are left as holes
+    std::size_t tried = 0;
+    for (std::size_t unit = free_from(search_from);; unit = free_from(unit + 1)) {
       grow(unit + 256);
-      ++tried;
-      misses += taken[unit];
       const auto base = static_cast<std::uint32_t>(unit ^ labels[0]);
-      if (!taken[unit] && fits(base, labels)) {
-        if (tried > 64 && misses * 20 > tried * 19) search_from = unit;
+      if (fits(base, labels)) {
+        if (tried > kPatience) search_from = unit;
         return base;
       }
+      ++tried;
     }
   }
 
@@ -71,7 +84,7 @@ struct DoubleArray::Builder {
     for (std::size_t i = 0; i < children.size(); ++i) {
       Node& child = children[i];
       child.unit = base ^ labels[i];
-      taken[child.unit] = true;
+      take(child.unit);
       units[child.unit].base_and_label = labels[i];
       if (keys[child.first].bytes.size() == child.depth) units[child.unit].value = keys[child.first].value;
       queue.push_back(child);
@@ -87,7 +100,7 @@ DoubleArray::DoubleArray(std::vector<std::vector<Key>> roots) {
     std::vector<Key>& keys = roots[r];
     std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.bytes < b.bytes; });
     for (std::size_t k = 0; k + 1 < keys.size(); ++k) LATHE_CHECK(keys[k].bytes != keys[k + 1].bytes, std::string(keys[k].bytes));
-    builder.taken[r] = true;
+    builder.take(static_cast<std::uint32_t>(r));
     queue.push_back({static_cast<std::uint32_t>(r), 0, keys.size(), 0, &keys});
   }
   while (!queue.empty()) {

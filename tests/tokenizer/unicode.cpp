@@ -31,7 +31,9 @@ TEST_CASE("character classes agree with BERT's for every code point") {
   const std::pair<const char*, std::uint8_t> kinds[] = {
       {"removed", kRemovedBit}, {"space", kSpaceBit},           {"cjk", kCjkBit},
       {"mn", kMarkBit},         {"whitespace", kWhitespaceBit}, {"punctuation", kPunctuationBit}};
-  for (const auto& [name, bit] : kinds) {
+  for (const auto& kind : kinds) {
+    const std::string name = kind.first;  // structured bindings cannot be captured in C++20 by clang 14
+    const std::uint8_t bit = kind.second;
     CAPTURE(name);
     std::vector<bool> expected(kEnd, false);
     for (const auto& range : ranges[name])
@@ -127,10 +129,12 @@ TEST_CASE("invalid UTF-8 is found where it begins") {
       {"ok \xF0\x9F\x98", 3},
       {"\xC3\xA4\xE4", 2},
   };
-  for (const auto& [text, position] : bad) {
+  for (const auto& row : bad) {
+    const std::string text = row.first;
+    const int position = row.second;
     CAPTURE(position);
     CHECK(lathe::invalid_utf8(text) == std::size_t(position));
-    const std::string message = lathe::test::input_error([&, &text = text] { normalize(rules, text); });
+    const std::string message = lathe::test::input_error([&] { normalize(rules, text); });
     CHECK(message == lathe::str("[tokenizer] text is not UTF-8: invalid byte at position ", position));
   }
   for (char32_t c = 0; c < kEnd; ++c) {
