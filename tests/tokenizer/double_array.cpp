@@ -27,6 +27,8 @@ TEST_CASE("double array: longest match equals a map's, for two roots") {
     const DoubleArray trie(keys);
     for (std::uint32_t r = 0; r < 2; ++r) {
       for (const auto& [key, value] : maps[r]) REQUIRE(trie.find(r, key) == value);
+      for (const auto& [key, value] : maps[r])  // 0xFF must not lead back to a root
+        REQUIRE(trie.find(r, key + "\xFF" + maps[0].begin()->first) == DoubleArray::kNoValue);
       for (int i = 0; i < 3000; ++i) {
         const std::string text = draw(16);
         std::size_t size = 0;
@@ -53,5 +55,12 @@ TEST_CASE("double array: edges") {
                  "\xFF"
                  "a") == DoubleArray::kNoValue);
   CHECK(one.find(0, "a") == DoubleArray::kNoValue);
+  for (std::size_t roots = 1; roots < 4; ++roots)  // base 0 would make a leaf the parent of these
+    for (char c = 0; c < 5; ++c) {
+      std::vector<std::vector<DoubleArray::Key>> keys(roots);
+      keys[0].push_back({std::string_view(&c, 1), 7});
+      const std::string twice(2, c);
+      CHECK(DoubleArray(keys).longest(0, twice.data(), 2).size == 1);
+    }
   CHECK_THROWS_AS(DoubleArray({{{"a", 1}, {"a", 2}}}), lathe::InternalError);
 }

@@ -154,6 +154,14 @@ TEST_CASE("pairs") {
         if (kept_a < a && kept_b == b) CHECK(kept_a + 1 >= kept_b);  // of equal lengths, the second keeps the odd token
         if (kept_b < b && kept_a == a) CHECK(kept_b >= kept_a);
       }
+  EncodeOptions only;
+  only.truncation = Truncation::kOnlyFirst;
+  only.max_tokens = 5;
+  CHECK(t.encode_full_pair("a a a", "b", only).ids == Ids{kCls, 5, kSep, 6, kSep});
+  CHECK(!input_error([&] { t.encode_full_pair("a a a", "b b", only); }).empty());  // the first would become empty
+  only.truncation = Truncation::kOnlySecond;
+  CHECK(t.encode_full_pair("a", "b b b", only).ids == Ids{kCls, 5, kSep, 6, kSep});
+  CHECK(!input_error([&] { t.encode_full_pair("a a", "b b b", only); }).empty());
   Ids wrong{1, 2};
   CHECK(input_error([&] { t.append_pair("a", "b", wrong, types); }).find("2 ids but 9") != std::string::npos);
 }
@@ -209,6 +217,7 @@ TEST_CASE("round trips keep the hash, and every difference changes it") {
   CHECK(changed([](auto& j) { j["normalizer"]["strip_accents"] = true; }));
   CHECK(changed([](auto& j) { j["normalizer"] = nullptr; }));
   CHECK(changed([](auto& j) { j["post_processor"] = nullptr; }));
+  CHECK(changed([](auto& j) { j["post_processor"]["pair"][4]["SpecialToken"]["type_id"] = 0; }));
   CHECK(changed([](auto& j) { j["decoder"]["cleanup"] = false; }));
   CHECK(changed([](auto& j) { j["decoder"] = nullptr; }));
   CHECK(changed([](auto& j) { j["model"]["max_input_chars_per_word"] = 99; }));
@@ -256,6 +265,11 @@ TEST_CASE("added tokens: behind the vocabulary, single words, white space") {
   CHECK(plain(t, "ab\u24df") == Ids{kUnk});  // a circled letter is a letter
   CHECK(plain(t, "abab äab ab") == Ids{7, 10, 12, 10, 7});
   CHECK(t.encode_full("ab").ids == Ids{kCls, 7, kSep});
+  add(18, " b", false, true, false);
+  const Encoding overlap =
+      Tokenizer::from_json(json.dump()).encode_full("<x> b");  // <x> swallows the space, " b" matches all the same
+  CHECK(overlap.ids == Ids{kCls, 16, 18, kSep});
+  CHECK(overlap.offsets == std::vector<Offset>{{0, 0}, {0, 4}, {4, 5}, {0, 0}});
   CHECK(t.decode(Ids{5, 16}) == "a <x>");
   CHECK(Tokenizer::from_json(t.to_json()).hash() == t.hash());
   CHECK(input_error([&] { t.encode("ab\xC3"); }).find("position 2") != std::string::npos);

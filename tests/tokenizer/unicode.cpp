@@ -107,6 +107,8 @@ TEST_CASE("accents, case and order of marks") {
   CHECK(normalize(rules, utf8({'a', 0x1D16D, 0x301, 0x1D165})) == utf8({'a', 0x1D165, 0x1D16D}));
   CHECK(normalize(rules, utf8({'a', 0x1D16D, 'b', 0x1D165})) == utf8({'a', 0x1D16D, 'b', 0x1D165}));
   CHECK(normalize(rules, utf8({'a', 0x1D16D, 0x200B, 0x1D165})) == utf8({'a', 0x1D165, 0x1D16D}));  // removed before sorting
+  CHECK(normalize(rules, utf8({'a', 0x1D16D, 0xC4, 0x1D165})) == utf8({'a', 0x1D16D, 'a', 0x1D165}));
+  CHECK(normalize(rules, utf8({'a', 0x1D16D, 0xE31, 0x1D165})) == utf8({'a', 0x1D16D, 0x1D165}));  // a dropped starter
   CHECK(normalize(rules, utf8({0xAC01})) == utf8({0x1100, 0x1161, 0x11A8}));
 }
 
