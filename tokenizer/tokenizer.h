@@ -53,7 +53,8 @@ struct EncodeOptions {
   Keep keep = Keep::kBegin;
 };
 
-/// Where a token came from: bytes [begin, end) of its text. Special tokens of the template have {0, 0}.
+/// Where a token came from: bytes [begin, end) of its text. Special tokens of the template have {0, 0}. (Equal to Hugging Face's,
+/// which count characters, except where NFD reorders marks: theirs then follow the position, these the mark.)
 struct Offset {
   std::uint32_t begin = 0, end = 0;
   bool operator==(const Offset&) const = default;
