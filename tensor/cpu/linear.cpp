@@ -66,7 +66,7 @@ void linear_bwd_input(Exec& exec, const LinearBwdInputArgs<float>& a) {
 
 void linear_bwd_weight(Exec& exec, const LinearBwdWeightArgs<float>& a) {
   // A weight of 64 × 64 must still give work to several threads; a large one is better off with few copies of x.
-  const Index rows = a.n > 768 ? 384 : round_up(blocks(a.n, 2), 48);
+  const Index rows = a.n > 768 ? 384 : round_up(max(1, blocks(a.n, 2)), 48);
   const Index down = blocks(a.n, rows), across = blocks(a.k, kPanel);
   parallel(exec, down * across, [&](Index task, int thread) {
     const Index i = task % down * rows, j = task / down * kPanel, cols = min(kPanel, a.k - j);
