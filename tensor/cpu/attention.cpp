@@ -118,7 +118,7 @@ void softmax_tile(const Head& t, Index i, int rows, float* tile, Index ld, Index
   for (int r = 0; r < rows; ++r) {
     float* row = tile + r * ld;
     const f32x16 by(inverse[r]);
-    columns(t.visible(i + r), [&](Index c, int) { store(row + c, load(row + c) * by); });
+    columns(t.visible(i + r), [&](Index c, int lanes) { store(row + c, only(load(row + c) * by, lanes)); });  // by may be NaN
     t.largest[(i + r) * t.ld_stats] = m[r];
     t.inv_sum[(i + r) * t.ld_stats] = inverse[r];
   }
