@@ -56,9 +56,9 @@ TEST_CASE("twenty kill -9 leave the study that an undisturbed run gives") {
     const int workers = 1 + round % 3;
     const pid_t child = spawn([&] {
       auto storage = sqlite_backend(file, false)->open("small");
-      return execute(header, *small_objective(4000), *storage, {.workers = workers}).finished ? 0 : 1;
+      return execute(header, *small_objective(20000), *storage, {.workers = workers}).finished ? 0 : 1;
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(15 + random.below(60)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + random.below(80)));
     kill(child, SIGKILL);
     if (wait_for(child) == 128 + SIGKILL) ++killed;
   }
@@ -113,6 +113,7 @@ TEST_CASE("four processes claim 2,000 tasks without one double claim") {
         const auto trial = static_cast<std::int32_t>(lease->key.trial);
         if (write(ends[1], &trial, sizeof trial) != sizeof trial) return 1;
         if (lease->attempt != 1) return 2;
+        std::this_thread::sleep_for(200us);  // some work between claims, so that all of them get their turn
       }
       return 0;
     }));

@@ -71,7 +71,7 @@ TEST_CASE("the rows are what Optuna writes") {
         "\n"
         R"({"name":"IntDistribution","attributes":{"log":false,"step":1,"low":1,"high":4}})"
         "\n"
-        R"({"name":"FloatDistribution","attributes":{"step":null,"low":0.0001,"high":0.01,"log":true}})"
+        R"({"name":"FloatDistribution","attributes":{"step":null,"low":1e-04,"high":0.01,"log":true}})"
         "\n"
         R"({"name":"FloatDistribution","attributes":{"step":0.1,"low":0,"high":0.9,"log":false}})");
   CHECK(ask(file, "SELECT count(*) FROM lathe_tasks") == "0");

@@ -67,7 +67,7 @@ inline std::unique_ptr<nas::Objective> small_objective(unsigned sleep_us = 0) {
       const auto now = static_cast<unsigned>(std::chrono::steady_clock::now().time_since_epoch().count());
       std::this_thread::sleep_for(std::chrono::microseconds(now % sleep_us));
     }
-    if (context.trial % 13 == 12 && context.index == 1)
+    if (context.trial % 13 == 12 && context.index == 0)
       return nas::SegmentResult::failed(nas::Failure::non_finite, "the loss is nan");
     const double lr = point.real("lr"), hidden = static_cast<double>(point.integer("hidden"));
     nas::SegmentResult result =
