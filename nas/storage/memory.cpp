@@ -64,14 +64,19 @@ class MemoryStorage final : public Storage {
   std::optional<Lease> claim(const std::string& owner, std::chrono::milliseconds lease, int max_failures) override {
     const std::lock_guard lock(data_->mutex);
     const std::int64_t now = clock_();
+    // Only the task that is taken loses its lease: another one that ran out may still be submitted by its owner.
     Entry* best = nullptr;
-    for (auto& [key, entry] : data_->tasks) {  // by key, so that the first of equal priority wins
-      if (entry.row.state == TaskState::claimed && entry.deadline <= now)
-        give_back(entry, str("lease of ", entry.row.owner, " ran out"), true);
-      if (entry.row.state != TaskState::ready || entry.row.failures >= max_failures) continue;
-      if (!best || entry.row.task.priority < best->row.task.priority) best = &entry;
+    for (;;) {
+      best = nullptr;
+      for (auto& [key, entry] : data_->tasks) {  // by key, so that the first of equal priority wins
+        const bool expired = entry.row.state == TaskState::claimed && entry.deadline <= now;
+        if (!expired && (entry.row.state != TaskState::ready || entry.row.failures >= max_failures)) continue;
+        if (!best || entry.row.task.priority < best->row.task.priority) best = &entry;
+      }
+      if (!best) return std::nullopt;
+      if (best->row.state == TaskState::claimed) give_back(*best, str("lease of ", best->row.owner, " ran out"), true);
+      if (best->row.failures < max_failures) break;
     }
-    if (!best) return std::nullopt;
     best->row.state = TaskState::claimed;
     best->row.owner = owner;
     best->deadline = now + lease.count();
