@@ -11,7 +11,7 @@ echo "== building (build/release/build.log)"
 mkdir -p build/release demo
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-if ! { cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" && cmake --build build/release --target lathe_command; } >build/release/build.log 2>&1; then
+if ! { cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" && cmake --build build/release --target lathe; } >build/release/build.log 2>&1; then
   tail -n 40 build/release/build.log >&2
   echo "lathe: the build failed; the whole log is build/release/build.log" >&2
   exit 1

@@ -77,8 +77,8 @@ Var matmul(const Var& a, const Var& b);
 /// What is fused behind the product of linear, in this order.
 struct LinearOptions {
   UnaryOp activation = UnaryOp::kNone;
-  DropoutSite dropout;
-  Var residual;  ///< shape of the result
+  DropoutSite dropout{};
+  Var residual{};  ///< shape of the result
 };
 /// y […, out] = x […, in] · w [out, in]ᵀ + b [out]; then activation, dropout, + residual. b may be undefined.
 /// dz = dropout(dy) · f'(z); dx = dz · w; dw += dzᵀ · x (segments of 1024 rows onto the old gradient); db += Σrows dz; dresidual =
@@ -104,12 +104,12 @@ Var cross_entropy(const Var& logits, const Tensor& target);
 
 struct AttentionOptions {
   Index heads = 1;
-  Offsets q_offsets;     ///< sequences of the query rows
-  Offsets k_offsets;     ///< of key and value rows; as many sequences. For self-attention the same object
-  bool causal = false;   ///< query i of a sequence sees keys j ≤ i + (keys − queries)
-  double scale = 0;      ///< 0: 1 / sqrt(head size)
-  DropoutSite dropout;   ///< on the weights
-  Index max_tokens = 0;  ///< longest sequence ever; enters the dropout's element index. 0: the longest of this batch
+  Offsets q_offsets{};    ///< sequences of the query rows
+  Offsets k_offsets{};    ///< of key and value rows; as many sequences. For self-attention the same object
+  bool causal = false;    ///< query i of a sequence sees keys j ≤ i + (keys − queries)
+  double scale = 0;       ///< 0: 1 / sqrt(head size)
+  DropoutSite dropout{};  ///< on the weights
+  Index max_tokens = 0;   ///< longest sequence ever; enters the dropout's element index. 0: the longest of this batch
 };
 /// q [Tq, H·d], k and v [Tk, H·d]: softmax(q · kᵀ · scale) · v within each sequence and head (Vaswani et al. 2017). Result [Tq,
 /// H·d]. Row-strided views are used in place.

@@ -95,8 +95,9 @@ class Config {
 
   enum class Comments : std::uint8_t { none, help };
   /// Every key with its value in force. Reading it back gives an equal configuration. `folder`: where the file will lie;
-  /// paths are written relative to it.
-  std::string to_toml(Comments comments, const std::filesystem::path& folder = ".") const;
+  /// paths are written relative to it. `keep`:
+  /// only the keys for which it is true.
+  std::string to_toml(Comments comments, const std::filesystem::path& folder = ".", bool (*keep)(const Key&) = nullptr) const;
   /// The keys of the study's identity and the space, as JSON with fixed order and number forms: what the study's hash sees.
   std::string identity_json() const;
   /// Every key, for `--json`.

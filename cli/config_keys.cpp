@@ -95,7 +95,7 @@ void add_model_keys(KeyTable& t) {
 
 void add_search_keys(KeyTable& t) {
   t.choice("search.sampler", {"random", "grid"}, "random", "how architectures are proposed");
-  t.integer("search.trials", 32, 1, "architectures to try");
+  t.integer("search.trials", 64, 1, "architectures to try");
   t.integer("search.virtual_workers", 4, 1, "parallelism of the study itself, whatever the machine").to(1024);
   t.duration("search.time", "budget, such as 10m: resolved once into trials and epochs; empty: none").outside();
   t.choice("search.pruner", {"none", "median"}, "median", "how hopeless trials are stopped early");
@@ -113,7 +113,7 @@ void add_search_keys(KeyTable& t) {
   t.integer("train.patience", 2, 0, "stop after so many epochs without a better score; 0: never");
   t.integer("finalists.count", 3, 0, "best architectures to train again from scratch").to(1000).outside();
   t.integer("finalists.seeds", 3, 1, "trainings of each").to(1000).outside();
-  t.integer("finalists.epochs", 0, 0, "0: as train.epochs").to(100000).outside();
+  t.integer("finalists.epochs", 6, 0, "passes of their training; 0: as train.epochs").to(100000).outside();
   t.text("storage.url", "", "database of the study; empty: study.db in the run folder").outside().variable("LATHE_STORAGE");
   t.text("storage.name", "", "name of the study; empty: that of the run folder").outside();
   t.file("output.dir", "run folder; empty: runs/<name of the data>-1, -2, …");

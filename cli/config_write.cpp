@@ -72,22 +72,29 @@ constexpr const char* kSpaceHelp =
 
 }  // namespace
 
-std::string Config::to_toml(Comments comments, const fs::path& folder) const {
+std::string Config::to_toml(Comments comments, const fs::path& folder, bool (*keep)(const Key&)) const {
+  static constexpr const char* kEveryKey = "# lathe configuration: every key with its value. `lathe help config` says more.\n";
+  static constexpr const char* kSomeKeys =
+      "# lathe configuration. `lathe help config` lists all keys, `lathe init --full` writes them.\n";
   const bool help = comments == Comments::help;
-  std::string out = help ? "# lathe configuration: every key with its value. `lathe help config` says more.\n" : "";
+  std::string out = help ? keep ? kSomeKeys : kEveryKey : "";
   const auto add_space = [&] {
     out += "\n[space]\n";
     if (help) out += kSpaceHelp;
     out += space_.to_toml();
   };
   std::string_view table;
+  std::string pending;  // a table's heading, until one of its keys is written
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Key& key = config_keys()[i];
     if (key.table() != table) {
-      if (table == "model") add_space();
+      if (key.table() == "search") add_space();
       table = key.table();
-      out += str("\n[", table, "]\n");
+      pending = str("\n[", table, "]\n");
     }
+    if (keep && !keep(key)) continue;
+    out += pending;
+    pending.clear();
     const std::string value =
         key.kind == Kind::path ? toml_quote(seen_from(file(key.path), folder)) : std::visit(TomlValue{}, entries_[i].value);
     add_line(out, str(key.name(), " = ", value), help ? comment(key) : "");

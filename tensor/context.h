@@ -17,7 +17,7 @@ namespace lathe {
 
 struct ContextOptions {
   Device device = Device::kCpu;
-  std::string backend;     ///< "spec", "scalar", "avx2", "avx512", "neon"; empty: LATHE_BACKEND if set, else the best one here
+  std::string backend{};   ///< "spec", "scalar", "avx2", "avx512", "neon"; empty: LATHE_BACKEND if set, else the best one here
   int threads = 1;         ///< a one-thread Context never enters OpenMP
   std::uint64_t seed = 0;  ///< with `trial`: the keys of every random stream
   std::uint64_t trial = 0;

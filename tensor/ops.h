@@ -50,12 +50,12 @@ void sum_onto(Tensor& target, const Tensor& x);
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 struct LinearEpilogue {
-  Tensor bias;
+  Tensor bias{};
   UnaryOp activation = UnaryOp::kNone;
   Tensor* derivative = nullptr;  ///< out, newly made: derivative of the activation
-  Dropout dropout;
+  Dropout dropout{};
   Index first_row = 0;
-  Tensor residual;
+  Tensor residual{};
 };
 Tensor linear(const Tensor& x, const Tensor& w, const LinearEpilogue& epilogue = {});
 /// dx = dy · w, then · multiplier, then + residual, where given.
@@ -83,10 +83,10 @@ Tensor cross_entropy_bwd(const Tensor& logits, const Tensor& target, const Tenso
 // ---- Attention
 struct AttentionShape {
   Index heads = 1;
-  Offsets q_offsets, k_offsets;
+  Offsets q_offsets{}, k_offsets{};
   bool causal = false;
   double scale = 0;  ///< 0: 1 / sqrt(head size)
-  Dropout dropout;
+  Dropout dropout{};
   Index first_row = 0, max_tokens = 0;  ///< max_tokens 0: the longest of this batch
 };
 struct AttentionResult {

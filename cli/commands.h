@@ -1,0 +1,20 @@
+// Each command stands in a file of its own, with its options and texts next to what it does.
+#pragma once
+#include <lathe/cli/options.h>
+
+#include <vector>
+
+namespace lathe::cli {
+
+Command init_command();
+Command check_command();
+Command tokenize_command();
+Command generate_command();
+Command search_command();
+Command train_command();
+Command evaluate_command();
+Command predict_command();
+Command report_command();
+std::vector<Command> study_commands();
+
+}  // namespace lathe::cli

@@ -1,0 +1,150 @@
+#include <lathe/base/error.h>
+#include <lathe/base/file.h>
+#include <lathe/base/text.h>
+#include <lathe/cli/format.h>
+#include <lathe/cli/model_config.h>
+#include <lathe/cli/session.h>
+
+#include <thread>
+
+namespace lathe::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+nas::Value value_of(const Scalar& scalar) {
+  return std::visit([](const auto& v) { return nas::Value(v); }, scalar);
+}
+
+nas::Parameter parameter_of(const SpaceParameter& p) {
+  nas::Parameter out;
+  out.name = p.name;
+  out.when = p.when;
+  if (p.kind == SpaceParameter::Kind::integers) {
+    nas::IntegerRange range;
+    range.low = static_cast<std::int64_t>(p.min);
+    range.high = static_cast<std::int64_t>(p.max);
+    range.step = p.step > 0 ? static_cast<std::int64_t>(p.step) : 1;
+    range.log = p.log;
+    out.domain = range;
+  } else if (p.kind == SpaceParameter::Kind::numbers) {
+    out.domain = nas::RealRange{p.min, p.max, p.step, p.log};
+  } else {
+    std::vector<nas::Value> choices;
+    for (const Scalar& choice : p.choices) choices.push_back(value_of(choice));
+    if (p.ordered) {
+      out.domain = nas::Ordinal{std::move(choices)};
+    } else {
+      out.domain = nas::Categorical{std::move(choices)};
+    }
+  }
+  return out;
+}
+
+/// What a run leaves in its folder, and --force may remove.
+constexpr const char* kRunFiles[] = {"config.toml",  "study.db",    "study.db-wal", "study.db-shm",     "events.jsonl",
+                                     "results.json", "report.html", "report.md",    "environment.json", "finalists",
+                                     "trials",       "model",       "checkpoint",   "metrics.json"};
+
+}  // namespace
+
+nas::Candidate base_candidate(const Config& config) {
+  nas::Candidate c;
+  c.layers = config.integer("model.layers");
+  c.hidden = config.integer("model.hidden");
+  c.all.heads = config.integer("model.heads");
+  c.all.expansion = config.integer("model.expansion");
+  c.all.activation = nn::activation(config.text("model.activation"));
+  c.norm = nn::norm_kind(config.text("model.norm"));
+  c.norm_place = nn::norm_place(config.text("model.norm_place"));
+  c.positions = nn::positions_kind(config.text("model.positions"));
+  c.pooling = nn::pooling_kind(config.text("model.pooling"));
+  c.dropout = config.number("model.dropout");
+  train::TrainConfig& t = c.training;
+  t.epochs = config.integer("train.epochs");
+  t.batch_rows = config.integer("train.batch_rows");
+  t.batch_tokens = config.integer("train.batch_tokens");
+  t.optimizer = train::optimizer_kind(config.text("train.optimizer"));
+  t.lr = config.number("train.lr");
+  t.weight_decay = config.number("train.weight_decay");
+  t.schedule = optim::schedule_kind(config.text("train.schedule"));
+  t.warmup = config.number("train.warmup");
+  t.clip = config.number("train.clip");
+  t.patience = config.integer("train.patience");
+  const std::string& metric = config.text("task.metric");
+  t.metric = metric == "auto" ? train::Metric::kAccuracy : train::metric_kind(metric);
+  return c;
+}
+
+nas::Space make_space(const Config& config) {
+  const SpaceConfig& space = config.space().parameters.empty() ? default_space() : config.space();
+  nas::SpaceBuilder builder;
+  for (const SpaceParameter& parameter : space.parameters) builder.add(parameter_of(parameter));
+  for (const std::string& rule : space.valid) builder.rule(rule);
+  try {
+    return builder.build();
+  } catch (const InputError& error) {
+    const std::string& origin =
+        space.valid_origin.empty() && !space.parameters.empty() ? space.parameters.front().origin : space.valid_origin;
+    throw InputError(str(origin, origin.empty() ? "" : ": ", "[space] ", error.what()));
+  }
+}
+
+std::string backend_name(const Config& config) {
+  const std::string& name = config.text("run.backend");
+  return name == "auto" ? std::string() : name;
+}
+
+int thread_count(const Config& config) {
+  const std::int64_t threads = config.integer("run.threads");
+  if (threads > 0) return static_cast<int>(threads);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+LoadedData load_data(Config& config, Console& console) {
+  const data::DataConfig files = data_config(config);
+  LoadedData loaded;
+  loaded.text = data::load_classification(files);
+  for (const std::string& note : loaded.text.notes) console.note("data    " + note);
+  loaded.tokenizer = make_tokenizer(config, loaded.text.train);
+  for (const data::Finding& finding : data::check_examples(loaded.text, files, &*loaded.tokenizer).findings) {
+    if (finding.level == data::Level::fail) throw InputError(finding.message);
+    if (finding.level != data::Level::warn) continue;
+    loaded.warnings.push_back(finding.message);
+    console.note("warn    " + finding.message);
+  }
+  loaded.rows = data::encode(loaded.text, *loaded.tokenizer, files.max_tokens);
+  loaded.task = {loaded.tokenizer->vocab_size(), files.max_tokens, static_cast<Index>(loaded.text.label_names.size()),
+                 loaded.text.train.is_pair()};
+  const data::Table& table = loaded.text.train.source;
+  const auto column = [&](std::size_t i) { return table.names()[i]; };
+  if (table.has_header()) {
+    config.resolve("data.text", column(loaded.text.columns.text));
+    config.resolve("data.label", column(loaded.text.columns.label));
+    config.resolve("data.pair", loaded.text.columns.pair ? column(*loaded.text.columns.pair) : std::string());
+  }
+  return loaded;
+}
+
+std::string data_stem(const Config& config) { return config.file("data.train").stem().string(); }
+
+fs::path new_run_folder(const Config& config, bool force) {
+  if (const fs::path folder = config.file("output.dir"); !folder.empty()) {
+    bool used = false;
+    for (const char* name : kRunFiles) used = used || fs::exists(folder / name);
+    if (used && !force)
+      throw InputError(folder.string() + " holds a run; use --out NEW, --resume " + folder.string() +
+                       " to go on with it, or --force to replace it");
+    for (const char* name : kRunFiles) fs::remove_all(folder / name);
+    make_folder(folder);
+    return folder;
+  }
+  for (int n = 1;; ++n) {
+    const fs::path folder = fs::path("runs") / str(data_stem(config), "-", n);
+    if (fs::exists(folder)) continue;
+    make_folder(folder);
+    return folder;
+  }
+}
+
+}  // namespace lathe::cli

@@ -1,0 +1,46 @@
+// From the configuration to what is trained: the base architecture, the search space, loaded and encoded data.
+#pragma once
+#include <lathe/cli/config.h>
+#include <lathe/cli/options.h>
+#include <lathe/data/check.h>
+#include <lathe/data/encode.h>
+#include <lathe/nas/space.h>
+#include <lathe/nas/transformer/objective.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lathe::cli {
+
+/// [model] and [train]: the architecture that is trained when nothing is searched, the default of a search.
+nas::Candidate base_candidate(const Config& config);
+
+/// [space], or default_space() if the configuration has none.
+nas::Space make_space(const Config& config);
+
+/// run.backend as Context wants it: "" for auto.
+std::string backend_name(const Config& config);
+/// run.threads; 0: one a core.
+int thread_count(const Config& config);
+
+/// Everything that training needs, found, checked and encoded.
+struct LoadedData {
+  data::ClassificationData text;
+  std::optional<tokenizer::Tokenizer> tokenizer;
+  data::EncodedSplits rows;
+  std::vector<std::string> warnings;  ///< of the data check
+  nas::TaskShape task;
+};
+
+/// Reads, checks (a failure is an InputError), learns or loads the tokenizer, encodes, says on `console` what was found, and
+/// resolves the columns in `config`.
+LoadedData load_data(Config& config, Console& console);
+
+/// "reviews" of "data/reviews.tsv": the name of runs.
+std::string data_stem(const Config& config);
+
+/// A new folder `runs/<stem>-<n>`, or the one of output.dir, which must not hold a run unless `force`, which empties it of one.
+std::filesystem::path new_run_folder(const Config& config, bool force);
+
+}  // namespace lathe::cli

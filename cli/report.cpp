@@ -1,0 +1,54 @@
+// lathe report: the report of a finished run, made again from its record.
+#include <lathe/base/error.h>
+#include <lathe/base/file.h>
+#include <lathe/base/text.h>
+#include <lathe/cli/commands.h>
+#include <lathe/cli/run.h>
+#include <lathe/nas/transformer/results.h>
+
+namespace lathe::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+int run_report(Invocation& invocation) {
+  Console& console = invocation.console();
+  const fs::path folder = invocation.arguments()[0];
+  const fs::path record = folder / "results.json";
+  if (!fs::exists(record))
+    throw InputError(folder.string() +
+                     (fs::exists(folder / "config.toml")
+                          ? ": the run is not finished (no results.json); go on with lathe search --resume " + folder.string()
+                          : ": is not a run folder (no results.json in it)"));
+  const nas::RunResults results = nas::run_results(read_file(record), record.string());
+  if (invocation.has("--markdown")) {
+    console.result(nas::report_markdown(results));
+    return kDone;
+  }
+  const std::string target = invocation.value("--out", (folder / "report.html").string());
+  if (invocation.has("--out") && fs::exists(target) && !invocation.has("--force"))
+    throw InputError(target + " exists; use another name, or --force to replace it");
+  write_file_atomic(target, nas::report_html(results));
+  if (!invocation.has("--out")) write_file_atomic(folder / "report.md", nas::report_markdown(results));
+  console.note("wrote " + target);
+  return kDone;
+}
+
+}  // namespace
+
+Command report_command() {
+  Command c;
+  c.name = "report";
+  c.summary = "make the report of a finished run again";
+  c.arguments = "RUN";
+  c.min_arguments = c.max_arguments = 1;
+  c.examples = {"lathe report runs/reviews-1", "lathe report runs/reviews-1 --markdown"};
+  c.about = "The report is a function of the run's results.json: the same run gives the same bytes.";
+  c.options = {{"--out", "FILE", "where to write (report.html in the run folder)", ""},
+               {"--markdown", "", "print it as Markdown instead", ""}};
+  c.groups = kForceGroup;
+  c.run = run_report;
+  return c;
+}
+
+}  // namespace lathe::cli
