@@ -64,19 +64,67 @@ void linear_bwd_input(Exec& exec, const LinearBwdInputArgs<float>& a) {
   });
 }
 
+namespace {
+
+// Elements of a weight from which copying pays: measured; narrow tiles lean on the caches more.
+constexpr Index kCopiesFrom = kPanelVecs > 1 ? 192 * 1024 : 32 * 1024;
+
+// k rows of a matrix, copied to a leading dimension that spreads them over all cache sets.
+void copy_rows(Index k, Index cols, const float* x, Index ldx, float* out, Index ld) {
+  for (Index r = 0; r < k; ++r)
+    columns(cols, [&](Index c, int lanes) { store(out + r * ld + c, load_lanes(x + r * ldx + c, lanes)); });
+}
+
+// k rows of a matrix as panels.
+void copy_panels(Index k, Index cols, const float* x, Index ldx, float* panels) {
+  for (Index r = 0; r < k; ++r)
+    for (Index j = 0; j < cols; j += kPanel) {
+      const Index n = min(kPanel, cols - j);
+      float* out = panels + j * k + r * round_up(n, 16);
+      columns(n, [&](Index c, int lanes) { store(out + c, load_lanes(x + r * ldx + j + c, lanes)); });
+    }
+}
+
+// Rows [i0, i1) and columns [j0, j1) of a weight gradient. Both operands are read down their columns, rows far apart. A chunk of
+// several panels is copied first, so that the microkernel reads straight lines whatever the leading dimensions.
+void weight_block(const LinearBwdWeightArgs<float>& a, Index i0, Index i1, Index j0, Index j1, float* scratch) {
+  const Index rows = i1 - i0, cols = j1 - j0, ld = round_up(cols, 16), ld_left = round_up(rows, 16) + 16;
+  const bool copies = a.n * a.k >= kCopiesFrom;
+  float *panels = scratch, *sums = panels + kChunk * ld, *left = sums + rows * ld;
+  for (Index segment = 0; segment < a.m; segment += kSegmentRows) {
+    const Index end = min(a.m, segment + kSegmentRows);
+    const bool one_chunk = end - segment <= kChunk;
+    for (Index row = segment; row < end; row += kChunk) {
+      const Index k = min(kChunk, end - row);
+      const float *x = a.x + row * a.ldx + j0, *dy = a.dy + row * a.ldy + i0;
+      const Result to = one_chunk ? Result{a.dw + i0 * a.lddw + j0, a.lddw, Onto::kSegment}
+                                  : Result{sums, ld, row == segment ? Onto::kZero : Onto::kOld};
+      if (copies) {
+        copy_panels(k, cols, x, a.ldx, panels);
+        copy_rows(k, rows, dy, a.ldy, left, ld_left);
+        product(0, rows, 0, cols, k, {left, 1, ld_left}, packed(panels, k, cols), to);
+      } else {
+        product(0, rows, 0, cols, k, {dy, 1, a.ldy}, in_place(x, a.ldx, k, cols, panels), to);
+      }
+    }
+    if (one_chunk) continue;
+    for (Index i = 0; i < rows; ++i) {
+      float* dw = a.dw + (i0 + i) * a.lddw + j0;
+      columns(cols, [&](Index c, int lanes) { store_lanes(dw + c, lanes, load_lanes(dw + c, lanes) + load(sums + i * ld + c)); });
+    }
+  }
+}
+
+}  // namespace
+
 void linear_bwd_weight(Exec& exec, const LinearBwdWeightArgs<float>& a) {
   // A weight of 64 × 64 must still give work to several threads; a large one is better off with few copies of x.
-  const Index rows = a.n > 768 ? 384 : round_up(max(1, blocks(a.n, 2)), 48);
-  const Index down = blocks(a.n, rows), across = blocks(a.k, kPanel);
-  parallel(exec, down * across, [&](Index task, int thread) {
-    const Index i = task % down * rows, j = task / down * kPanel, cols = min(kPanel, a.k - j);
-    float* panel = floats(exec.scratch(thread, bytes(min(a.m, kSegmentRows) * kPanel)));
-    for (Index row = 0; row < a.m; row += kSegmentRows) {
-      const Index length = min(kSegmentRows, a.m - row);
-      pack_panel(length, cols, 0, a.x + row * a.ldx + j, a.ldx, 1, panel);
-      product(i, min(a.n, i + rows), 0, cols, length, {a.dy + row * a.ldy, 1, a.ldy}, packed(panel, length, cols),
-              {a.dw + j, a.lddw, Onto::kSegment});
-    }
+  const Index rows = a.n >= 768 ? 384 : max(48, round_up(blocks(a.n, 2), 48)), cols = min(kColBlock, round_up(a.k, 16));
+  const Index size = kChunk * cols + rows * cols + kChunk * (round_up(rows, 16) + 16);
+  const Index across = blocks(a.k, kColBlock);
+  parallel(exec, blocks(a.n, rows) * across, [&](Index task, int thread) {
+    const Index i = task / across * rows, j = task % across * kColBlock;
+    weight_block(a, i, min(a.n, i + rows), j, min(a.k, j + kColBlock), floats(exec.scratch(thread, bytes(size))));
   });
 }
 

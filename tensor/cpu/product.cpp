@@ -18,6 +18,8 @@ struct Tile {
   Index ld_multiplier = 0;
   const float* residual = nullptr;
   Index ld_residual = 0;
+  const float* target[2] = {};  // what will be written after this chunk: C, or the epilogue's results
+  Index ld_target = 0;
 };
 
 // Tallest tile for 1, 2, 3, 4 vectors of columns: at least eight chains hide the latency of FMA, and all of them, the vectors of
@@ -43,23 +45,30 @@ template <int kRows, int kVecs>
 [[gnu::noinline]] void micro(const Tile& t) {
   f32x16 r[kRows][kVecs];
   each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f); });
-  // C was last used a panel ago: have it here when the chain ends.
-  if (t.onto != Onto::kZero) each<kRows, kVecs>([&](int i, int j) { __builtin_prefetch(t.c + i * t.c_row + 16 * j, 1, 3); });
   const float *a = t.a, *half = t.a + (kRows / 2) * t.a_row, *b = t.b;
-  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row;
-  for (Index k = t.k; k > 0; --k) {
-    f32x16 bv[kVecs];
-    for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
-#pragma GCC unroll 4
-      for (int j = 0; j < kVecs; ++j) r[i][j] = fma(x, bv[j], r[i][j]);
+  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row, step = (t.k + kRows - 1) / kRows;
+  Index left = t.k;
+  for (int row = 0; row < kRows; ++row) {
+    // Bring one row of what is written afterwards: all rows at the end would hold up every load behind them.
+    for (int j = 0; j < kVecs; ++j) {
+      __builtin_prefetch(t.target[0] + row * t.ld_target + 16 * j, 1, 3);
+      __builtin_prefetch(t.target[1] + row * t.ld_target + 16 * j, 1, 3);
     }
-    a += a_col;
-    half += a_col;
-    b += b_row;
-    asm("" : "+r"(a), "+r"(half));  // two bases with scaled offsets; a pointer for each row would not fit the registers
+    Index k = step < left ? step : left;
+    for (left -= k; k > 0; --k) {
+      f32x16 bv[kVecs];
+      for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
+#pragma GCC unroll 4
+        for (int j = 0; j < kVecs; ++j) r[i][j] = fma(x, bv[j], r[i][j]);
+      }
+      a += a_col;
+      half += a_col;
+      b += b_row;
+      asm("" : "+r"(a), "+r"(half));  // two bases with scaled offsets; a pointer for each row would not fit the registers
+    }
   }
   if (t.onto == Onto::kOld)
     each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
@@ -140,6 +149,8 @@ void finish_row(const Result& to, Index i, Index j, Index cols, const float* t) 
 void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Index k, Left a, const float* b, Index b_row,
               const Result& to) {
   Tile tile{k, a.p + i * a.row, a.row, a.col, b, b_row, to.c + i * to.ld + j, to.ld, to.onto};
+  tile.target[0] = tile.target[1] = tile.c;
+  tile.ld_target = to.ld;
   const bool whole_vectors = cols % 16 == 0;
   if (whole_vectors && !to.epilogue && !(to.onto == Onto::kSegment && k > kChunk)) {
     if (to.bias) tile.bias = to.bias + j;
@@ -150,6 +161,7 @@ void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Inde
     return run_chunks(micro_kernel, k, tile);
   }
   alignas(64) float sums[kTallestOfAll * kPanel];
+  if (to.epilogue && to.epilogue->derivative) tile.target[1] = to.epilogue->derivative + i * to.ld + j;
   tile.c = sums;
   tile.c_row = kPanel;
   if (to.onto == Onto::kOld)
@@ -164,6 +176,8 @@ void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Inde
 }
 
 }  // namespace
+
+Index tile_rows(Index cols) { return kTallest[blocks(min(max(cols, 1), kPanel), 16)]; }
 
 void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to) {
   const Index rows = i1 - i0;

@@ -74,6 +74,9 @@ struct Result {
   Index n = 0;
 };
 
+/// Rows of a tile of so many columns, at most 16: a caller that feeds rows by that number has no ragged tiles but the last.
+Index tile_rows(Index cols);
+
 /// Rows [i0, i1), columns [j0, min(j1, b.n)) of C; j0 a multiple of kPanel. All pointers are those of element (0, 0).
 void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to);
 
