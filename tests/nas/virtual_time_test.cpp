@@ -70,6 +70,10 @@ std::vector<RecordedEvent> play(const StudyHeader& header, int real, Random& cha
       running.push_back(ready[chance.below(static_cast<std::uint32_t>(ready.size()))]);
       continue;
     }
+    if (running.empty()) {  // everything that may run has its result
+      REQUIRE(take(vt.step()));
+      continue;
+    }
     const auto pick = chance.below(static_cast<std::uint32_t>(running.size()));
     const Task task = running[pick];
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(pick));
@@ -80,7 +84,6 @@ std::vector<RecordedEvent> play(const StudyHeader& header, int real, Random& cha
     if (chance.uniform() < 0.7)
       while (take(vt.step())) {
       }
-    if (running.empty() && vt.tasks().empty()) take(vt.step());
   }
   return log;
 }
