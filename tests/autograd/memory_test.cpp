@@ -67,8 +67,9 @@ struct Accounts {
 Accounts accounts_of(const ContextOptions& options) {
   Context ctx(options);
   Program program(ctx);
+  const std::int64_t start = ctx.memory().allocations;  // the samples convert on the CPU alone
   for (std::uint32_t i = 0; i < 3; ++i) program.step(i);
-  return {ctx.memory().peak, ctx.memory().current, ctx.memory().allocations, ctx.flops().total()};
+  return {ctx.memory().peak, ctx.memory().current, ctx.memory().allocations - start, ctx.flops().total()};
 }
 
 }  // namespace
