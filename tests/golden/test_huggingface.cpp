@@ -55,7 +55,7 @@ Worst compare(const std::filesystem::path& folder, const std::string& backend, D
   Classifier model(context, hf.config, dtype);
   load_hf_weights(folder, hf, model);
   const Batch batch = packed(context, expected.at("inputs"));
-  const auto labels = expected.at("labels").get<std::vector<std::int32_t>>();
+  const auto labels = expected.at("labels").at("labels").get<std::vector<std::int32_t>>();
 
   Worst worst;
   const std::vector<double> logits = as_doubles(model.logits(batch, Mode::kEvaluate).value());
