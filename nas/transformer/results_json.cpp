@@ -1,0 +1,238 @@
+// results.json: the record of a run, written and read.
+#include <lathe/base/error.h>
+#include <lathe/base/json_writer.h>
+#include <lathe/nas/transformer/results.h>
+
+#include <nlohmann/json.hpp>
+
+namespace lathe::nas {
+namespace {
+
+using Json = nlohmann::json;
+
+template <class T>
+void list(JsonWriter& json, const char* name, const std::vector<T>& values) {
+  json.key(name).begin_array();
+  for (const T& value : values) json.value(value);
+  json.end_array();
+}
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+void pairs(JsonWriter& json, const char* name, const Pairs& values) {
+  json.key(name).begin_array();
+  for (const auto& [key, value] : values) json.begin_array().value(key).value(value).end_array();
+  json.end_array();
+}
+
+void scores(JsonWriter& json, const train::Scores& s) {
+  json.begin_array().value(s.accuracy).value(s.macro_f1).value(s.loss).end_array();
+}
+
+void difference(JsonWriter& json, const char* name, const std::optional<PairedDifference>& d) {
+  json.key(name);
+  if (d) {
+    json.begin_array().value(d->mean).value(d->half_width).end_array();
+  } else {
+    json.null();
+  }
+}
+
+void write_data(JsonWriter& json, const DataSummary& d) {
+  json.key("data").begin_object().member("name", d.name);
+  list(json, "notes", d.notes);
+  list(json, "warnings", d.warnings);
+  list(json, "labels", d.labels);
+  list(json, "class_rows", d.class_rows);
+  json.member("train_rows", d.train_rows).member("valid_rows", d.valid_rows).member("test_rows", d.test_rows);
+  json.member("train_tokens", d.train_tokens).member("max_tokens", d.max_tokens).member("cut_rows", d.cut_rows);
+  json.member("vocabulary", d.vocabulary);
+  list(json, "length_counts", d.length_counts);
+  json.member("hash", d.hash).end_object();
+}
+
+void write_study(JsonWriter& json, const StudySummaryRow& s) {
+  json.key("study").begin_object().member("name", s.name).member("hash", s.hash).member("metric", s.metric);
+  json.member("sampler", s.sampler).member("pruner", s.pruner).member("numerics", s.numerics).member("seed", s.seed);
+  json.member("events", s.events).member("virtual_workers", s.virtual_workers).member("budget", s.budget);
+  json.member("finished", s.finished).member("exhausted", s.exhausted).member("space", s.space);
+  list(json, "hints", s.hints);
+  json.end_object();
+}
+
+void write_trial(JsonWriter& json, const TrialRow& t) {
+  json.begin_object().member("number", t.number).member("state", state_name(t.state)).key("value");
+  if (t.value) {
+    json.value(*t.value);
+  } else {
+    json.null();
+  }
+  json.member("architecture", t.architecture);
+  pairs(json, "parameters", t.parameters);
+  list(json, "curve", t.curve);
+  json.member("params", t.params).member("flops", t.flops).member("memory", t.memory);
+  json.member("finish_event", t.finish_event).member("note", t.note).end_object();
+}
+
+void write_model(JsonWriter& json, const ModelRow& m) {
+  json.begin_object().member("name", m.name).member("architecture", m.architecture);
+  pairs(json, "parameters", m.parameters);
+  json.member("valid", m.valid).member("test", m.test).member("half_width", m.half_width).member("macro_f1", m.macro_f1);
+  json.member("params", m.params).member("bytes", m.bytes).member("flops", m.flops).member("memory", m.memory);
+  json.member("seeds", m.seeds).member("failed", m.failed);
+  difference(json, "to_default", m.to_default);
+  json.key("curves").begin_array();
+  for (const std::vector<train::EpochResult>& curve : m.curves) {
+    json.begin_array();
+    for (const train::EpochResult& e : curve) {
+      json.begin_object().member("epoch", e.epoch).member("train_loss", e.train_loss).member("best", e.best);
+      json.member("steps", e.steps).member("tokens", e.tokens).key("valid");
+      scores(json, e.valid);
+      json.end_object();
+    }
+    json.end_array();
+  }
+  json.end_array().end_object();
+}
+
+Pairs pairs_of(const Json& json) {
+  Pairs out;
+  for (const Json& item : json) out.emplace_back(item.at(0).get<std::string>(), item.at(1).get<std::string>());
+  return out;
+}
+
+std::optional<PairedDifference> difference_of(const Json& json) {
+  if (json.is_null()) return {};
+  return PairedDifference{json.at(0).get<double>(), json.at(1).get<double>()};
+}
+
+template <class T>
+void get(const Json& json, const char* name, T& out) {
+  out = json.at(name).get<T>();
+}
+
+void read_data(const Json& j, DataSummary& d) {
+  get(j, "name", d.name), get(j, "notes", d.notes), get(j, "warnings", d.warnings), get(j, "labels", d.labels);
+  get(j, "class_rows", d.class_rows), get(j, "train_rows", d.train_rows), get(j, "valid_rows", d.valid_rows);
+  get(j, "test_rows", d.test_rows), get(j, "train_tokens", d.train_tokens), get(j, "max_tokens", d.max_tokens);
+  get(j, "cut_rows", d.cut_rows), get(j, "vocabulary", d.vocabulary), get(j, "length_counts", d.length_counts),
+      get(j, "hash", d.hash);
+}
+
+void read_study(const Json& j, StudySummaryRow& s) {
+  get(j, "name", s.name), get(j, "hash", s.hash), get(j, "metric", s.metric), get(j, "sampler", s.sampler),
+      get(j, "pruner", s.pruner);
+  get(j, "numerics", s.numerics), get(j, "seed", s.seed), get(j, "events", s.events), get(j, "virtual_workers", s.virtual_workers);
+  get(j, "budget", s.budget), get(j, "finished", s.finished), get(j, "exhausted", s.exhausted), get(j, "space", s.space);
+  get(j, "hints", s.hints);
+}
+
+TrialRow read_trial(const Json& j) {
+  TrialRow t;
+  get(j, "number", t.number);
+  const auto state = j.at("state").get<std::string>();
+  for (const TrialState s : {TrialState::running, TrialState::complete, TrialState::pruned, TrialState::failed})
+    if (state == state_name(s)) t.state = s;
+  if (!j.at("value").is_null()) t.value = j.at("value").get<double>();
+  get(j, "architecture", t.architecture);
+  t.parameters = pairs_of(j.at("parameters"));
+  get(j, "curve", t.curve), get(j, "params", t.params), get(j, "flops", t.flops), get(j, "memory", t.memory);
+  get(j, "finish_event", t.finish_event), get(j, "note", t.note);
+  return t;
+}
+
+ModelRow read_model(const Json& j) {
+  ModelRow m;
+  get(j, "name", m.name), get(j, "architecture", m.architecture);
+  m.parameters = pairs_of(j.at("parameters"));
+  get(j, "valid", m.valid), get(j, "test", m.test), get(j, "half_width", m.half_width), get(j, "macro_f1", m.macro_f1);
+  get(j, "params", m.params), get(j, "bytes", m.bytes), get(j, "flops", m.flops), get(j, "memory", m.memory);
+  get(j, "seeds", m.seeds), get(j, "failed", m.failed);
+  m.to_default = difference_of(j.at("to_default"));
+  for (const Json& curve : j.at("curves")) {
+    m.curves.emplace_back();
+    for (const Json& item : curve) {
+      train::EpochResult e;
+      get(item, "epoch", e.epoch), get(item, "train_loss", e.train_loss), get(item, "best", e.best), get(item, "steps", e.steps);
+      get(item, "tokens", e.tokens);
+      const Json& valid = item.at("valid");
+      e.valid = {valid.at(0).get<double>(), valid.at(1).get<double>(), valid.at(2).get<double>()};
+      m.curves.back().push_back(e);
+    }
+  }
+  return m;
+}
+
+}  // namespace
+
+std::string to_json(const RunResults& r) {
+  JsonWriter json;
+  json.begin_object().member("schema", 1).member("version", r.version);
+  write_data(json, r.data);
+  write_study(json, r.study);
+  json.key("trials").begin_array();
+  for (const TrialRow& trial : r.trials) write_trial(json, trial);
+  json.end_array().key("models").begin_array();
+  for (const ModelRow& model : r.models) write_model(json, model);
+  json.end_array().member("winner", r.winner).member("winner_seed", r.winner_seed).member("metric", r.metric);
+  json.key("baselines").begin_array();
+  for (const BaselineRow& b : r.baselines)
+    json.begin_object()
+        .member("name", b.name)
+        .member("accuracy", b.accuracy)
+        .member("macro_f1", b.macro_f1)
+        .member("half_width", b.half_width)
+        .end_object();
+  json.end_array();
+  difference(json, "winner_to_bag_of_words", r.winner_to_bag_of_words);
+  json.key("confusion").begin_object().member("classes", r.confusion.classes);
+  list(json, "counts", r.confusion.counts);
+  json.end_object().key("mistakes").begin_array();
+  for (const Mistake& m : r.mistakes) {
+    json.begin_object().member("place", m.place).member("text", m.text).member("truth", m.truth);
+    json.member("predicted", m.predicted).member("confidence", m.confidence).end_object();
+  }
+  json.end_array();
+  pairs(json, "commands", r.commands);
+  json.key("seconds").begin_array();
+  for (const auto& [phase, seconds] : r.seconds) json.begin_array().value(phase).value(seconds).end_array();
+  json.end_array().member("config", r.config);
+  json.key("host").begin_object().member("cpu", r.host.cpu).member("backend", r.host.backend).member("compiler", r.host.compiler);
+  json.member("system", r.host.system).member("cores", r.host.cores).member("workers", r.host.workers).end_object();
+  return json.end_object().text() + "\n";
+}
+
+RunResults run_results(std::string_view text, const std::string& where) {
+  try {
+    const Json j = Json::parse(text);
+    if (j.at("schema").get<int>() != 1) throw InputError(where + ": is of a newer lathe");
+    RunResults r;
+    get(j, "version", r.version);
+    read_data(j.at("data"), r.data);
+    read_study(j.at("study"), r.study);
+    for (const Json& item : j.at("trials")) r.trials.push_back(read_trial(item));
+    for (const Json& item : j.at("models")) r.models.push_back(read_model(item));
+    get(j, "winner", r.winner), get(j, "winner_seed", r.winner_seed), get(j, "metric", r.metric);
+    if (r.winner >= static_cast<int>(r.models.size())) throw InputError(where + ": names a winner that is not there");
+    for (const Json& b : j.at("baselines"))
+      r.baselines.push_back({b.at("name").get<std::string>(), b.at("accuracy").get<double>(), b.at("macro_f1").get<double>(),
+                             b.at("half_width").get<double>()});
+    r.winner_to_bag_of_words = difference_of(j.at("winner_to_bag_of_words"));
+    get(j.at("confusion"), "classes", r.confusion.classes), get(j.at("confusion"), "counts", r.confusion.counts);
+    for (const Json& m : j.at("mistakes"))
+      r.mistakes.push_back({m.at("place").get<std::string>(), m.at("text").get<std::string>(), m.at("truth").get<std::string>(),
+                            m.at("predicted").get<std::string>(), m.at("confidence").get<double>()});
+    r.commands = pairs_of(j.at("commands"));
+    for (const Json& item : j.at("seconds")) r.seconds.emplace_back(item.at(0).get<std::string>(), item.at(1).get<double>());
+    get(j, "config", r.config);
+    const Json& h = j.at("host");
+    get(h, "cpu", r.host.cpu), get(h, "backend", r.host.backend), get(h, "compiler", r.host.compiler),
+        get(h, "system", r.host.system);
+    get(h, "cores", r.host.cores), get(h, "workers", r.host.workers);
+    return r;
+  } catch (const Json::exception& error) {
+    throw InputError(where + ": is not the record of a run: " + error.what());
+  }
+}
+
+}  // namespace lathe::nas
