@@ -98,8 +98,8 @@ Worst compare(const std::filesystem::path& folder, const std::string& backend, D
 }  // namespace
 
 TEST_CASE("logits, loss and gradients of the model folders") {
-  for (const char* name : {"bert-classifier", "prenorm-encoder"}) {
-    const auto folder = lathe::test::shared_file((std::string("data/interop/") + name).c_str());
+  for (const std::string name : {"bert-classifier", "prenorm-encoder"}) {
+    const auto folder = lathe::test::shared_file(("data/interop/" + name).c_str());
     if (folder.empty()) continue;
     for (const std::string& backend : available_backends()) {
       CAPTURE(name);

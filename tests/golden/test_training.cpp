@@ -116,6 +116,8 @@ double train(const nlohmann::json& expected, const std::string& backend, DType d
   }
   CHECK(expected.at("parameter_norms").size() == model.parameters().size());
   for (const Var& parameter : model.parameters()) {
+    // Key biases have no gradient in exact arithmetic; in f32 Adam would turn the rounding errors into steps of full size.
+    if (dtype == DType::kF32 && parameter.name().ends_with("qkv.bias")) continue;
     double sum = 0, squares = 0;
     for (const double v : parameter.value().to(DType::kF64).to_vector<double>()) sum += v, squares += v * v;
     worst = std::max(worst, relative(std::sqrt(squares), expected.at("parameter_norms").at(parameter.name()).get<double>()));
@@ -136,7 +138,7 @@ TEST_CASE("training goes as in PyTorch") {
     CHECK(exact < 1e-8);
     double worst = 0;
     for (const std::string& backend : available_backends()) worst = std::max(worst, train(item.value(), backend, DType::kF32));
-    CHECK(worst < 2e-2);  // f32 drifts: Adam divides by roots of gradients that are only rounding errors; f64 is the proof
+    CHECK(worst < 1e-5);
     MESSAGE(name << ": f64 " << exact << ", f32 " << worst);
   }
 }
