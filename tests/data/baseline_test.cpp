@@ -1,5 +1,7 @@
+#include <lathe/base/text.h>
 #include <lathe/data/baseline.h>
 #include <lathe/data/lbfgs.h>
+#include <lathe/data/listops.h>
 #include <lathe/data/load.h>
 #include <lathe/data/metrics.h>
 
@@ -85,6 +87,17 @@ TEST_CASE("the two texts of a pair have features of their own") {
   const BagOfWords model = BagOfWords::fit(train, train);
   CHECK(model.predict("a", "b") == 1);
   CHECK(model.predict("b", "a") == 0);
+}
+
+// f64, one order, own exp and log: the weights are the same bits for every compiler and machine.
+TEST_CASE("baseline: golden weights") {
+  std::string text = "label\ttext\n";
+  ListOpsOptions options;
+  options.rows = 600;
+  for (const ListOpsRow& row : generate_listops(options)) text += lathe::str(row.label, "\t", row.text, "\n");
+  const Examples examples = examples_of(text);
+  const BagOfWords model = BagOfWords::fit(examples, limit_rows(examples, 100, 1));
+  CHECK(model.weights_hash() == "ef51af5ae60f0014cf3eeb8a5364ad053b2e72a528fd5d4991f19261307f2085");
 }
 
 TEST_CASE("baseline: edges") {

@@ -1,4 +1,5 @@
 #include <lathe/base/file.h>
+#include <lathe/base/sha256.h>
 #include <lathe/data/listops.h>
 #include <lathe/data/table.h>
 
@@ -134,6 +135,15 @@ TEST_CASE("ListOps: deterministic by seed, and a longer set begins with the shor
   CHECK(equal == 0);
   options.rows = 0;
   CHECK(generate_listops(options).empty());
+}
+
+// The data set is part of what "same bits" means: a change here changes studies that were made with it.
+TEST_CASE("ListOps: golden rows") {
+  ListOpsOptions options;
+  options.rows = 1000;
+  lathe::Sha256 sha;
+  for (const ListOpsRow& row : generate_listops(options)) sha.add(row.text).add_u64(static_cast<std::uint64_t>(row.label));
+  CHECK(lathe::to_hex(sha.finish()) == "de85e8ef1efad46fee83466d736e357a168d606a5243916ea07618473bb6209e");
 }
 
 TEST_CASE("ListOps: operations and digits are uniform") {
