@@ -69,6 +69,8 @@ namespace {
 // Elements of a weight from which copying pays: measured; narrow tiles lean on the caches more.
 constexpr Index kCopiesFrom = kPanelVecs > 1 ? 192 * 1024 : 32 * 1024;
 
+constexpr Index kGroup = 48, kLeft = kGroup + 16;  // columns of dy copied at a time, and the leading dimension of the copy
+
 // k rows of a matrix, copied to a leading dimension that spreads them over all cache sets.
 void copy_rows(Index k, Index cols, const float* x, Index ldx, float* out, Index ld) {
   for (Index r = 0; r < k; ++r)
@@ -88,7 +90,7 @@ void copy_panels(Index k, Index cols, const float* x, Index ldx, float* panels) 
 // Rows [i0, i1) and columns [j0, j1) of a weight gradient. Both operands are read down their columns, rows far apart. A chunk of
 // several panels is copied first, so that the microkernel reads straight lines whatever the leading dimensions.
 void weight_block(const LinearBwdWeightArgs<float>& a, Index i0, Index i1, Index j0, Index j1, float* scratch) {
-  const Index rows = i1 - i0, cols = j1 - j0, ld = round_up(cols, 16), ld_left = round_up(rows, 16) + 16;
+  const Index rows = i1 - i0, cols = j1 - j0, ld = round_up(cols, 16);
   const bool copies = a.n * a.k >= kCopiesFrom;
   float *panels = scratch, *sums = panels + kChunk * ld, *left = sums + rows * ld;
   for (Index segment = 0; segment < a.m; segment += kSegmentRows) {
@@ -101,8 +103,13 @@ void weight_block(const LinearBwdWeightArgs<float>& a, Index i0, Index i1, Index
                                   : Result{sums, ld, row == segment ? Onto::kZero : Onto::kOld};
       if (copies) {
         copy_panels(k, cols, x, a.ldx, panels);
-        copy_rows(k, rows, dy, a.ldy, left, ld_left);
-        product(0, rows, 0, cols, k, {left, 1, ld_left}, packed(panels, k, cols), to);
+        for (Index i = 0; i < rows; i += kGroup) {
+          const Index group = min(kGroup, rows - i);
+          Result at = to;
+          at.c += i * to.ld;
+          copy_rows(k, group, dy + i, a.ldy, left, kLeft);
+          product(0, group, 0, cols, k, {left, 1, kLeft}, packed(panels, k, cols), at);
+        }
       } else {
         product(0, rows, 0, cols, k, {dy, 1, a.ldy}, in_place(x, a.ldx, k, cols, panels), to);
       }
@@ -120,7 +127,7 @@ void weight_block(const LinearBwdWeightArgs<float>& a, Index i0, Index i1, Index
 void linear_bwd_weight(Exec& exec, const LinearBwdWeightArgs<float>& a) {
   // A weight of 64 × 64 must still give work to several threads; a large one is better off with few copies of x.
   const Index rows = a.n >= 768 ? 384 : max(48, round_up(blocks(a.n, 2), 48)), cols = min(kColBlock, round_up(a.k, 16));
-  const Index size = kChunk * cols + rows * cols + kChunk * (round_up(rows, 16) + 16);
+  const Index size = kChunk * cols + rows * cols + kChunk * kLeft;
   const Index across = blocks(a.k, kColBlock);
   parallel(exec, blocks(a.n, rows) * across, [&](Index task, int thread) {
     const Index i = task / across * rows, j = task % across * kColBlock;
