@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs all tests. Usage: ./test.sh [release|clang|asan-ubsan|tsan|minimal]…   (default: all of them)
+# Sets up, builds and runs all tests. Usage: ./test.sh [release|clang|asan-ubsan|tsan|minimal]…   (default: release)
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/setup.sh
-lathe_need "${LATHE_PACKAGES[@]}" doctest-dev clang libclang-rt-14-dev clang-format binutils python3-venv
+lathe_need "${LATHE_PACKAGES[@]}" doctest-dev
 
 jobs=$(nproc)
 builds=("$@")
-[ $# -gt 0 ] || builds=(release clang asan-ubsan tsan minimal)
+[ $# -gt 0 ] || builds=(release)
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 
