@@ -1,152 +1,94 @@
-// The verdict in words, the report as Markdown, and the model card.
-#include <lathe/base/json_writer.h>
+// The report as Markdown: the same sections as the page, without its plots.
 #include <lathe/base/text.h>
-#include <lathe/nas/transformer/results.h>
+#include <lathe/nas/transformer/report_text.h>
+
+#include <algorithm>
 
 namespace lathe::nas {
 namespace {
 
-std::string points(double difference) { return fixed(100 * (difference < 0 ? -difference : difference), 1); }
+constexpr std::size_t kTrialsShown = 10;
 
-std::string compare(const std::string& winner, const std::string& other, const PairedDifference& d, std::int64_t rows) {
-  if (!d.significant())
-    return str(winner, " and ", other, " cannot be told apart on these ", with_commas(rows), " test rows (",
-               d.mean >= 0 ? "+" : "-", points(d.mean), " points of accuracy, 95 % interval +- ", points(d.half_width), ")");
-  return str(winner, " is ", d.mean > 0 ? "better" : "worse", " than ", other, " by ", points(d.mean),
-             " points of accuracy (95 % interval +- ", points(d.half_width), ")");
+std::string data_markdown(const RunResults& r) {
+  const DataSummary& d = r.data;
+  std::string out = "\n## Data\n\n";
+  for (const std::string& note : d.notes) out += "- " + markdown_text(note) + "\n";
+  for (const std::string& warning : d.warnings) out += "- **warning** " + markdown_text(warning) + "\n";
+  out += str("- ", markdown_text(d.name), ": ", with_commas(d.train_rows), " training, ", with_commas(d.valid_rows),
+             " validation and ", with_commas(d.test_rows), " test rows\n- ", with_commas(d.train_tokens),
+             " training tokens, vocabulary ", with_commas(d.vocabulary), "; ", with_commas(d.cut_rows),
+             " training rows were cut at ", with_commas(d.max_tokens), " tokens\n");
+  if (d.labels.empty()) return out;
+  out += "\n| label | training rows |\n|-|-:|\n";
+  for (std::size_t i = 0; i < d.labels.size(); ++i)
+    out += str("| ", markdown_text(d.labels[i]), " | ", i < d.class_rows.size() ? with_commas(d.class_rows[i]) : "", " |\n");
+  return out;
 }
 
-/// A cell of a Markdown table: no pipes, no line breaks, no HTML.
-std::string cell(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '|') {
-      out += "\\|";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else {
-      out += c == '\n' || c == '\r' || c == '\t' ? ' ' : c;
-    }
+std::string search_markdown(const RunResults& r) {
+  std::string out =
+      str("\n## Search\n\n", markdown_text(search_sentence(r)), ". Sampler ", markdown_text(r.study.sampler), ", stopping ",
+          markdown_text(r.study.pruner), ", ", r.study.virtual_workers, " virtual workers, seed ", r.study.seed, ".\n");
+  if (r.trials.empty()) return out;
+  const std::vector<std::size_t> order = trials_by_value(r);
+  const std::size_t shown = std::min(kTrialsShown, order.size());
+  if (shown < order.size()) out += str("\nThe best ", shown, " of ", order.size(), ":\n");
+  out +=
+      str("\n| trial | state | validation ", markdown_text(r.metric), " | parameters | architecture | point |\n|-:|-|-:|-:|-|-|\n");
+  for (std::size_t i = 0; i < shown; ++i) {
+    const TrialRow& t = r.trials[order[i]];
+    out += str("| #", t.number, " | ", state_name(t.state), " | ", t.value ? score(*t.value) : "", " | ", with_commas(t.params),
+               " | ", markdown_text(t.architecture), " | ",
+               markdown_text(point_text(t.parameters) + (t.note.empty() ? "" : "; " + t.note)), " |\n");
   }
   return out;
 }
 
-std::string value_of(const BaselineRow& b, const std::string& metric) {
-  return fixed(metric == "accuracy" ? b.accuracy : b.macro_f1, 4);
+std::string mistakes_markdown(const RunResults& r) {
+  if (r.winner < 0 || r.confusion.classes == 0) return "";
+  std::string out = str("\n## Mistakes\n\nTest rows of the exported training (seed ", r.winner_seed, "):\n\n| truth \\\\ answer |");
+  for (std::int32_t p = 0; p < r.confusion.classes; ++p)
+    out += " " + markdown_text(r.data.labels[static_cast<std::size_t>(p)]) + " |";
+  out += " precision | recall | F1 |\n|-|";
+  for (std::int32_t p = 0; p < r.confusion.classes + 3; ++p) out += "-:|";
+  out += "\n";
+  const std::vector<data::ClassScore> scores = data::class_scores(r.confusion);
+  for (std::int32_t t = 0; t < r.confusion.classes; ++t) {
+    out += "| " + markdown_text(r.data.labels[static_cast<std::size_t>(t)]) + " |";
+    for (std::int32_t p = 0; p < r.confusion.classes; ++p) out += " " + with_commas(r.confusion.at(t, p)) + " |";
+    const data::ClassScore& s = scores[static_cast<std::size_t>(t)];
+    out += str(" ", score(s.precision), " | ", score(s.recall), " | ", score(s.f1), " |\n");
+  }
+  if (r.mistakes.empty()) return out;
+  out +=
+      "\nThe most confident errors (mislabelled, or truly hard?):\n\n| confidence | truth | answer | text | place |\n"
+      "|-:|-|-|-|-|\n";
+  for (const Mistake& m : r.mistakes)
+    out += str("| ", fixed(m.confidence, 3), " | ", markdown_text(m.truth), " | ", markdown_text(m.predicted), " | ",
+               markdown_text(m.text), " | ", markdown_text(m.place), " |\n");
+  return out;
 }
 
-std::string model_table(const RunResults& r) {
-  std::string out =
-      str("| | model | architecture | test ", r.metric, " | 95 % | validation | parameters | vs default |\n|-|-|-|-|-|-|-|-|\n");
-  for (std::size_t i = 0; i < r.models.size(); ++i) {
-    const ModelRow& m = r.models[i];
-    out += str("| ", static_cast<int>(i) == r.winner ? "**winner**" : "", " | ", m.name, " | ", cell(m.architecture), " | ",
-               m.failed == m.seeds ? std::string("failed") : fixed(m.test, 4), " | +- ", fixed(m.half_width, 4), " | ",
-               fixed(m.valid, 4), " | ", with_commas(m.params), " | ",
-               m.to_default ? str(m.to_default->mean >= 0 ? "+" : "", fixed(m.to_default->mean, 4)) : "", " |\n");
-  }
-  for (const BaselineRow& b : r.baselines)
-    out += str("| | ", b.name, " | | ", value_of(b, r.metric), " | +- ", fixed(b.half_width, 4), " | | | |\n");
+std::string repeat_markdown(const RunResults& r) {
+  std::string out = "\n## Repeat\n\n";
+  for (const auto& [what, command] : r.commands) out += str("- ", markdown_text(what), ": ", markdown_code(command), "\n");
+  out += str("- study hash ", markdown_code(r.study.hash), ", data hash ", markdown_code(r.data.hash), "\n- ",
+             markdown_text(r.study.numerics), ", lathe ", markdown_text(r.version), "\n- host (outside every hash): ",
+             markdown_text(str(r.host.cpu, ", ", r.host.backend, ", ", r.host.cores, " cores, ", r.host.workers, " workers, ",
+                               r.host.compiler, ", ", r.host.system)),
+             "\n");
+  for (const auto& [phase, seconds] : r.seconds) out += str("- time of ", markdown_text(phase), ": ", fixed(seconds, 1), " s\n");
   return out;
 }
 
 }  // namespace
 
-std::vector<std::string> verdict_sentences(const RunResults& r) {
-  std::vector<std::string> out;
-  if (r.winner < 0) return {"no training of a finalist succeeded: there is no model"};
-  const ModelRow& winner = r.models[static_cast<std::size_t>(r.winner)];
-  if (winner.to_default) out.push_back(compare(winner.name, "the default", *winner.to_default, r.data.test_rows));
-  if (r.winner_to_bag_of_words) {
-    out.push_back(compare(winner.name, "the bag of words", *r.winner_to_bag_of_words, r.data.test_rows));
-    if (r.winner_to_bag_of_words->mean < 0)
-      out.push_back("a bag of words scores higher on this test: with so little data it may be all that is needed");
-  }
-  for (std::size_t i = 0; i < r.models.size(); ++i) {
-    const ModelRow& m = r.models[i];
-    if (static_cast<int>(i) == r.winner || m.name == "default" || m.failed == m.seeds) continue;
-    if (m.params < winner.params && m.test + m.half_width >= winner.test)
-      out.push_back(str(m.name, " is within the interval of ", winner.name, " and has ",
-                        fixed(static_cast<double>(winner.params) / static_cast<double>(m.params), 1), " times fewer parameters"));
-  }
-  for (const std::string& hint : r.study.hints) out.push_back(hint);
-  return out;
-}
-
 std::string report_markdown(const RunResults& r) {
-  std::string out = str("# ", cell(r.study.name), ": search report\n\n", model_table(r), "\n");
-  out += str("Test: ", with_commas(r.data.test_rows),
-             " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation.\n\n");
-  for (const std::string& sentence : verdict_sentences(r)) out += "- " + sentence + "\n";
-  out += "\n## Data\n\n";
-  for (const std::string& note : r.data.notes) out += "- " + cell(note) + "\n";
-  for (const std::string& warning : r.data.warnings) out += "- warning: " + cell(warning) + "\n";
-  out += str("- training, validation, test rows: ", with_commas(r.data.train_rows), ", ", with_commas(r.data.valid_rows), ", ",
-             with_commas(r.data.test_rows), "; vocabulary ", with_commas(r.data.vocabulary), "; data hash `", r.data.hash, "`\n");
-  int complete = 0, pruned = 0, failed = 0;
-  for (const TrialRow& t : r.trials) {
-    complete += t.state == TrialState::complete;
-    pruned += t.state == TrialState::pruned;
-    failed += t.state == TrialState::failed;
-  }
-  out += str("\n## Search\n\n", r.trials.size(), " trials from ", r.study.space, " architectures: ", complete, " complete, ",
-             pruned, " stopped early, ", failed, " failed; sampler ", r.study.sampler, ", stopping ", r.study.pruner, ", ",
-             r.study.virtual_workers, " virtual workers, seed ", r.study.seed, ".\n\n| trial | state | validation ", r.metric,
-             " | parameters | architecture | point |\n|-|-|-|-|-|-|\n");
-  for (const TrialRow& t : r.trials) {
-    std::string point;
-    for (const auto& [name, value] : t.parameters) point += (point.empty() ? "" : ", ") + name + " " + value;
-    out += str("| ", t.number, " | ", state_name(t.state), " | ", t.value ? fixed(*t.value, 4) : "", " | ", with_commas(t.params),
-               " | ", cell(t.architecture), " | ", cell(point), " |\n");
-  }
-  out += "\n## Mistakes\n\n| truth \\ answer |";
-  for (const std::string& label : r.data.labels) out += " " + cell(label) + " |";
-  out += "\n|-|";
-  for (std::size_t i = 0; i < r.data.labels.size(); ++i) out += "-|";
-  out += "\n";
-  for (std::int32_t t = 0; t < r.confusion.classes; ++t) {
-    out += "| " + cell(r.data.labels[static_cast<std::size_t>(t)]) + " |";
-    for (std::int32_t p = 0; p < r.confusion.classes; ++p) out += str(" ", r.confusion.at(t, p), " |");
-    out += "\n";
-  }
-  if (!r.mistakes.empty()) out += "\nThe most confident errors:\n\n| confidence | truth | answer | text | place |\n|-|-|-|-|-|\n";
-  for (const Mistake& m : r.mistakes)
-    out += str("| ", fixed(m.confidence, 3), " | ", cell(m.truth), " | ", cell(m.predicted), " | ", cell(m.text), " | ",
-               cell(m.place), " |\n");
-  out += "\n## Repeat\n\n";
-  for (const auto& [what, command] : r.commands) out += str("- ", what, ": `", command, "`\n");
-  out += str("- study hash `", r.study.hash, "`, ", r.study.numerics, ", lathe ", r.version,
-             "\n- host (outside the hash): ", cell(r.host.cpu), ", ", r.host.backend, ", ", r.host.workers, " workers, ",
-             r.host.compiler, "\n");
-  for (const auto& [phase, seconds] : r.seconds) out += str("- ", phase, ": ", fixed(seconds, 1), " s\n");
-  return out;
-}
-
-std::string model_card(const RunResults& r, const std::string& license) {
-  std::string out = "---\n";
-  if (!license.empty()) out += "license: " + license + "\n";
-  out += "library_name: lathe\npipeline_tag: text-classification\n";
-  if (r.winner < 0) return out + "---\n";
-  const ModelRow& m = r.models[static_cast<std::size_t>(r.winner)];
-  out += str("metrics:\n- ", r.metric, "\nmodel-index:\n- name: ", json_quote(r.study.name),
-             "\n  results:\n  - task:\n      type: text-classification\n    dataset:\n      name: ", json_quote(r.data.name),
-             "\n      type: ", json_quote(r.data.name), "\n      split: test\n    metrics:\n    - type: ", r.metric,
-             "\n      value: ", fixed(m.test, 4), "\n      name: mean of ", m.seeds - m.failed, " seeds\n---\n\n");
-  out += str("# ", cell(r.study.name), "\n\nA text classifier (", m.architecture, ", ", with_commas(m.params),
-             " parameters) found by an architecture search and trained from scratch.\n\n");
-  out +=
-      "## Use\n\n`lathe predict FOLDER \"your text\"`, or in C++: `lathe::deploy::Model::load(\"FOLDER\").predict(\"your "
-      "text\")`.\n\nLabels:";
-  for (const std::string& label : r.data.labels) out += " `" + cell(label) + "`";
-  out += str("\n\n## Test\n\n", model_table(r), "\n");
-  for (const std::string& sentence : verdict_sentences(r)) out += "- " + sentence + "\n";
-  out += str("\n## Limits\n\nTrained on ", with_commas(r.data.train_rows), " rows of `", cell(r.data.name), "` (data hash `",
-             r.data.hash, "`); other kinds of text are untested. Texts are cut at ", r.data.max_tokens,
-             " tokens.\n\n## Where it comes from\n\nStudy hash `", r.study.hash, "`, ", r.study.numerics, ", lathe ", r.version,
-             ", seed ", r.study.seed, ": the same data and configuration give the same bits.\n");
-  return out;
+  std::string out = str("# ", markdown_text(r.study.name), ": search report\n\n## Verdict\n\n", model_table_markdown(r),
+                        "\nTest: ", with_commas(r.data.test_rows),
+                        " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation.\n\n");
+  for (const std::string& sentence : verdict_sentences(r)) out += "- " + markdown_text(sentence) + "\n";
+  return out + data_markdown(r) + search_markdown(r) + mistakes_markdown(r) + repeat_markdown(r);
 }
 
 }  // namespace lathe::nas

@@ -1,9 +1,14 @@
-// results.json: the record of a run, written and read.
+// results.json: the record of a run, written and read. JSON has no NaN: a number that is not finite (the loss of a training that
+// diverged) is written as null and read as NaN.
 #include <lathe/base/error.h>
 #include <lathe/base/json_writer.h>
+#include <lathe/base/text.h>
 #include <lathe/nas/transformer/results.h>
 
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <limits>
 
 namespace lathe::nas {
 namespace {
@@ -101,14 +106,38 @@ Pairs pairs_of(const Json& json) {
   return out;
 }
 
+double real(const Json& json) { return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>(); }
+
 std::optional<PairedDifference> difference_of(const Json& json) {
   if (json.is_null()) return {};
-  return PairedDifference{json.at(0).get<double>(), json.at(1).get<double>()};
+  return PairedDifference{real(json.at(0)), real(json.at(1))};
 }
 
 template <class T>
 void get(const Json& json, const char* name, T& out) {
   out = json.at(name).get<T>();
+}
+
+void get(const Json& json, const char* name, double& out) { out = real(json.at(name)); }
+
+void get(const Json& json, const char* name, std::vector<double>& out) {
+  for (const Json& item : json.at(name)) out.push_back(real(item));
+}
+
+TrialState state_of(const std::string& name) {
+  for (const TrialState s : {TrialState::running, TrialState::complete, TrialState::pruned, TrialState::failed})
+    if (name == state_name(s)) return s;
+  throw InputError(str("trial state '", name, "' is none of running, complete, pruned, failed"));
+}
+
+/// What the reports index by without asking again.
+void check_shape(const RunResults& r) {
+  if (r.winner < -1 || r.winner >= static_cast<int>(r.models.size()))
+    throw InputError(str("winner ", r.winner, " is none of the ", r.models.size(), " models (-1: none)"));
+  const auto classes = static_cast<std::size_t>(std::max(r.confusion.classes, 0));
+  if (r.confusion.classes < 0 || classes > r.data.labels.size() || r.confusion.counts.size() != classes * classes)
+    throw InputError(str("a confusion matrix of ", r.confusion.classes, " classes with ", r.confusion.counts.size(),
+                         " counts does not fit ", r.data.labels.size(), " labels"));
 }
 
 void read_data(const Json& j, DataSummary& d) {
@@ -130,9 +159,7 @@ void read_study(const Json& j, StudySummaryRow& s) {
 TrialRow read_trial(const Json& j) {
   TrialRow t;
   get(j, "number", t.number);
-  const auto state = j.at("state").get<std::string>();
-  for (const TrialState s : {TrialState::running, TrialState::complete, TrialState::pruned, TrialState::failed})
-    if (state == state_name(s)) t.state = s;
+  t.state = state_of(j.at("state").get<std::string>());
   if (!j.at("value").is_null()) t.value = j.at("value").get<double>();
   get(j, "architecture", t.architecture);
   t.parameters = pairs_of(j.at("parameters"));
@@ -156,7 +183,7 @@ ModelRow read_model(const Json& j) {
       get(item, "epoch", e.epoch), get(item, "train_loss", e.train_loss), get(item, "best", e.best), get(item, "steps", e.steps);
       get(item, "tokens", e.tokens);
       const Json& valid = item.at("valid");
-      e.valid = {valid.at(0).get<double>(), valid.at(1).get<double>(), valid.at(2).get<double>()};
+      e.valid = {real(valid.at(0)), real(valid.at(1)), real(valid.at(2))};
       m.curves.back().push_back(e);
     }
   }
@@ -205,7 +232,8 @@ std::string to_json(const RunResults& r) {
 RunResults run_results(std::string_view text, const std::string& where) {
   try {
     const Json j = Json::parse(text);
-    if (j.at("schema").get<int>() != 1) throw InputError(where + ": is of a newer lathe");
+    if (const int schema = j.at("schema").get<int>(); schema != 1)
+      throw InputError(str("has schema ", schema, ", this version reads schema 1"));
     RunResults r;
     get(j, "version", r.version);
     read_data(j.at("data"), r.data);
@@ -213,25 +241,26 @@ RunResults run_results(std::string_view text, const std::string& where) {
     for (const Json& item : j.at("trials")) r.trials.push_back(read_trial(item));
     for (const Json& item : j.at("models")) r.models.push_back(read_model(item));
     get(j, "winner", r.winner), get(j, "winner_seed", r.winner_seed), get(j, "metric", r.metric);
-    if (r.winner >= static_cast<int>(r.models.size())) throw InputError(where + ": names a winner that is not there");
     for (const Json& b : j.at("baselines"))
-      r.baselines.push_back({b.at("name").get<std::string>(), b.at("accuracy").get<double>(), b.at("macro_f1").get<double>(),
-                             b.at("half_width").get<double>()});
+      r.baselines.push_back(
+          {b.at("name").get<std::string>(), real(b.at("accuracy")), real(b.at("macro_f1")), real(b.at("half_width"))});
     r.winner_to_bag_of_words = difference_of(j.at("winner_to_bag_of_words"));
     get(j.at("confusion"), "classes", r.confusion.classes), get(j.at("confusion"), "counts", r.confusion.counts);
     for (const Json& m : j.at("mistakes"))
       r.mistakes.push_back({m.at("place").get<std::string>(), m.at("text").get<std::string>(), m.at("truth").get<std::string>(),
-                            m.at("predicted").get<std::string>(), m.at("confidence").get<double>()});
+                            m.at("predicted").get<std::string>(), real(m.at("confidence"))});
     r.commands = pairs_of(j.at("commands"));
-    for (const Json& item : j.at("seconds")) r.seconds.emplace_back(item.at(0).get<std::string>(), item.at(1).get<double>());
+    for (const Json& item : j.at("seconds")) r.seconds.emplace_back(item.at(0).get<std::string>(), real(item.at(1)));
     get(j, "config", r.config);
     const Json& h = j.at("host");
-    get(h, "cpu", r.host.cpu), get(h, "backend", r.host.backend), get(h, "compiler", r.host.compiler),
-        get(h, "system", r.host.system);
-    get(h, "cores", r.host.cores), get(h, "workers", r.host.workers);
+    get(h, "cpu", r.host.cpu), get(h, "backend", r.host.backend), get(h, "compiler", r.host.compiler);
+    get(h, "system", r.host.system), get(h, "cores", r.host.cores), get(h, "workers", r.host.workers);
+    check_shape(r);
     return r;
   } catch (const Json::exception& error) {
     throw InputError(where + ": is not the record of a run: " + error.what());
+  } catch (const InputError& error) {
+    throw InputError(where + ": " + error.what());
   }
 }
 

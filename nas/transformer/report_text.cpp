@@ -1,0 +1,165 @@
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/report_text.h>
+
+#include <algorithm>
+
+namespace lathe::nas {
+namespace {
+
+bool finite(double value) { return value - value == 0; }
+
+std::string points(double difference) { return fixed(100 * (difference < 0 ? -difference : difference), 1); }
+
+std::string compare(const std::string& winner, const std::string& other, const PairedDifference& d, std::int64_t rows) {
+  if (!d.significant())
+    return str(winner, " and ", other, " cannot be told apart on these ", with_commas(rows), " test rows (difference ",
+               d.mean < 0 ? "-" : "+", points(d.mean), " ± ", points(d.half_width), " points of accuracy)");
+  return str(winner, " is ", d.mean > 0 ? "better" : "worse", " than ", other, " by ", points(d.mean), " ± ", points(d.half_width),
+             " points of accuracy");
+}
+
+/// What a difference to the simplest baseline means for the reader. Nothing if the model is clearly better.
+std::string advice_on_bag_of_words(const PairedDifference& d) {
+  if (d.significant() && d.mean > 0) return "";
+  if (d.significant()) return "use the bag of words: it is better on this test and far cheaper than any model found here";
+  return "nothing on this test speaks for the model over a bag of words, which is far cheaper";
+}
+
+/// A smaller finalist whose interval overlaps that of the winner, or nothing.
+std::string smaller_alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
+  if (other.params <= 0 || other.params >= winner.params) return "";
+  const double distance = winner.test > other.test ? winner.test - other.test : other.test - winner.test;
+  if (!(distance <= winner.half_width + other.half_width)) return "";
+  return str(winner.name, " and ", other.name, " cannot be told apart on these ", with_commas(rows),
+             " test rows (their intervals overlap); ", other.name, " has ",
+             fixed(static_cast<double>(winner.params) / static_cast<double>(other.params), 1), " times fewer parameters");
+}
+
+}  // namespace
+
+std::string markdown_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += ' ';
+    } else {
+      if (std::string_view("\\`*_[]|~#").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string markdown_code(std::string_view text) {
+  std::size_t longest = 0, run = 0;
+  std::string line;
+  for (const char c : text) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+    line += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  const std::string fence(longest + 1, '`'), space = longest > 0 || line.empty() ? " " : "";
+  return fence + space + line + space + fence;
+}
+
+std::string score(double value) { return finite(value) ? fixed(value, 4) : "-"; }
+
+std::string signed_score(double value) { return (finite(value) && value >= 0 ? "+" : "") + score(value); }
+
+std::string megabytes(std::int64_t bytes) {
+  return bytes > 0 ? fixed(static_cast<double>(bytes) / 1e6, bytes < 100'000 ? 3 : 1) + " MB" : "";
+}
+
+double baseline_score(const BaselineRow& b, const std::string& metric) { return metric == "macro_f1" ? b.macro_f1 : b.accuracy; }
+
+bool all_failed(const ModelRow& model) { return model.failed >= model.seeds; }
+
+std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters) {
+  std::string out;
+  for (const auto& [name, value] : parameters) out += (out.empty() ? "" : ", ") + name + " " + value;
+  return out;
+}
+
+std::vector<std::size_t> trials_by_value(const RunResults& r) {
+  const auto rank = [](const TrialRow& t) {
+    if (!t.value || !finite(*t.value)) return 2;
+    return t.state == TrialState::complete ? 0 : 1;
+  };
+  std::vector<std::size_t> order(r.trials.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const TrialRow &x = r.trials[a], &y = r.trials[b];
+    const int rank_x = rank(x), rank_y = rank(y);
+    if (rank_x != rank_y) return rank_x < rank_y;
+    if (rank_x < 2 && *x.value != *y.value) return *x.value > *y.value;
+    return x.number != y.number ? x.number < y.number : a < b;
+  });
+  return order;
+}
+
+std::string search_sentence(const RunResults& r) {
+  std::int64_t complete = 0, pruned = 0, failed = 0, running = 0;
+  for (const TrialRow& t : r.trials) {
+    complete += t.state == TrialState::complete;
+    pruned += t.state == TrialState::pruned;
+    failed += t.state == TrialState::failed;
+    running += t.state == TrialState::running;
+  }
+  std::string out = str(with_commas(static_cast<std::int64_t>(r.trials.size())), r.trials.size() == 1 ? " trial" : " trials",
+                        " from ", r.study.space, " architectures: ", with_commas(complete), " complete, ", with_commas(pruned),
+                        " stopped early, ", with_commas(failed), " failed");
+  if (running > 0) out += str(", ", with_commas(running), " not finished");
+  if (complete > 0)
+    if (const TrialRow& best = r.trials[trials_by_value(r).front()]; best.value && best.state == TrialState::complete)
+      out += str("; best #", best.number, " with ", score(*best.value));
+  if (r.study.exhausted) out += "; the whole space was tried";
+  return out;
+}
+
+std::string model_table_markdown(const RunResults& r) {
+  std::string out = str("| | model | architecture | test ", markdown_text(r.metric),
+                        " | validation | parameters | size | vs default |\n|-|-|-|-:|-:|-:|-:|-:|\n");
+  for (std::size_t i = 0; i < r.models.size(); ++i) {
+    const ModelRow& m = r.models[i];
+    out += str("| ", static_cast<int>(i) == r.winner ? "**winner**" : "", " | ", markdown_text(m.name), " | ",
+               markdown_text(m.architecture), " | ",
+               all_failed(m) ? std::string("failed") : str(score(m.test), " ± ", score(m.half_width)), " | ",
+               all_failed(m) ? std::string() : score(m.valid), " | ", with_commas(m.params), " | ", megabytes(m.bytes), " | ",
+               m.to_default ? str(signed_score(m.to_default->mean), " ± ", score(m.to_default->half_width)) : "", " |\n");
+  }
+  for (const BaselineRow& b : r.baselines)
+    out +=
+        str("| | ", markdown_text(b.name), " | | ", score(baseline_score(b, r.metric)), " ± ", score(b.half_width), " | | | | |\n");
+  return out;
+}
+
+std::vector<std::string> verdict_sentences(const RunResults& r) {
+  std::vector<std::string> out;
+  if (r.winner < 0) {
+    out.push_back("no training of a finalist succeeded: there is no model");
+  } else {
+    const ModelRow& winner = r.models[static_cast<std::size_t>(r.winner)];
+    if (winner.to_default) out.push_back(compare(winner.name, "the default", *winner.to_default, r.data.test_rows));
+    if (r.winner_to_bag_of_words) {
+      out.push_back(compare(winner.name, "the bag of words", *r.winner_to_bag_of_words, r.data.test_rows));
+      if (std::string advice = advice_on_bag_of_words(*r.winner_to_bag_of_words); !advice.empty()) out.push_back(std::move(advice));
+    }
+    for (std::size_t i = 0; i < r.models.size(); ++i) {
+      const ModelRow& m = r.models[i];
+      if (static_cast<int>(i) == r.winner || m.name == "default" || all_failed(m)) continue;
+      if (std::string text = smaller_alternative(winner, m, r.data.test_rows); !text.empty()) out.push_back(std::move(text));
+    }
+    if (winner.failed > 0)
+      out.push_back(str(winner.failed, " of ", winner.seeds, " trainings of ", winner.name, " failed and are not in its mean"));
+  }
+  out.insert(out.end(), r.study.hints.begin(), r.study.hints.end());
+  return out;
+}
+
+}  // namespace lathe::nas

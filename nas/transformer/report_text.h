@@ -1,0 +1,32 @@
+// The words that the report, its Markdown form and the model card share. Private to nas/transformer.
+#pragma once
+#include <lathe/nas/transformer/results.h>
+
+namespace lathe::nas {
+
+/// Text for a cell or a line of Markdown: one line, and nothing in it is read as a table, markup or HTML.
+std::string markdown_text(std::string_view text);
+/// Text as a Markdown code span, fenced by more backticks than it holds in a row.
+std::string markdown_code(std::string_view text);
+/// The leaderboard: every finalist, the default and the baselines.
+std::string model_table_markdown(const RunResults& results);
+
+/// "0.8420", or "-" for a number that is not finite.
+std::string score(double value);
+/// Signed: "+0.0190".
+std::string signed_score(double value);
+/// "5.2 MB" (10⁶).
+std::string megabytes(std::int64_t bytes);
+/// A baseline in the metric of the run.
+double baseline_score(const BaselineRow& baseline, const std::string& metric);
+/// No seed of it gave a model.
+bool all_failed(const ModelRow& model);
+
+/// "64 trials from 1,200 architectures: 40 complete, 20 stopped early, 4 failed; best #31 with 0.8412".
+std::string search_sentence(const RunResults& results);
+/// Complete trials by value, best first, equal ones by number; then stopped ones, then the rest. Indices into results.trials.
+std::vector<std::size_t> trials_by_value(const RunResults& results);
+/// "layers 3, heads 4".
+std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters);
+
+}  // namespace lathe::nas
