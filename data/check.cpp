@@ -1,6 +1,7 @@
 #include <lathe/base/text.h>
 #include <lathe/data/check.h>
 #include <lathe/data/encode.h>
+#include <lathe/data/table_builder.h>
 
 #include <algorithm>
 #include <array>
@@ -69,7 +70,7 @@ class Checker {
     std::vector<std::string> small;
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto n = static_cast<std::size_t>(counts[order[i]]);
-      const std::string& name = data_.label_names[order[i]];
+      const std::string name = detail::shown(data_.label_names[order[i]]);
       if (i < 10) message += str(i > 0 ? "  " : " ", name, " ", commas(n), " (", percent(n, data_.train.size()), ")");
       if (i == 10) message += " …";
       if (n < 50) small.push_back(str("`", name, "` (", n, ")"));
@@ -84,7 +85,7 @@ class Checker {
     const auto most = static_cast<std::size_t>(counts[order.front()]);
     if (10 * most > 9 * data_.train.size())
       add(Level::warn, "majority",
-          str("`", data_.label_names[order.front()], "` is ", percent(most, data_.train.size()),
+          str("`", detail::shown(data_.label_names[order.front()]), "` is ", percent(most, data_.train.size()),
               " of the training rows: accuracy says little, use task.metric = \"macro_f1\""));
   }
 
@@ -185,7 +186,7 @@ class Checker {
     }
     if (2 * count > examples.size())
       add(Level::warn, "identifiers",
-          str("`", examples.source.names()[data_.columns.text], "` looks like numbers or identifiers, not text (",
+          str("`", detail::shown(examples.source.names()[data_.columns.text]), "` looks like numbers or identifiers, not text (",
               percent(count, examples.size()), " of the rows); name another column with --text"),
           places);
   }

@@ -49,10 +49,10 @@ Found find_label(const Table& table, const ColumnChoice& choice) {
   }
   if (candidates.size() == 1) return candidates.front();
   std::vector<std::string> names;
-  for (const Found& c : candidates) names.push_back(str("`", table.names()[c.column], "` (", c.why, ")"));
+  for (const Found& c : candidates) names.push_back(str("`", detail::shown(table.names()[c.column]), "` (", c.why, ")"));
   if (names.empty())
     throw InputError(
-        str(table.file(), ":1: no column looks like a label; columns: ", join(table.names(), ", "), "; name it with --label"));
+        str(table.file(), ":1: no column looks like a label; columns: ", detail::shown(table.names()), "; name it with --label"));
   throw InputError(str(table.file(), ":1: which column is the label? candidates: ", join(names, ", "), "; name it with --label"));
 }
 
@@ -67,7 +67,9 @@ Found find_text(const Table& table, std::size_t label) {
     for (std::size_t row = 0; row < table.rows(); ++row) bytes += table.cell(row, i).size();
     if (!best || bytes > best_bytes) best = i, best_bytes = bytes;
   }
-  if (!best) throw InputError(str(table.file(), ":1: one column, `", table.names().front(), "`; expected a text and a label"));
+  if (!best)
+    throw InputError(
+        str(table.file(), ":1: one column, `", detail::shown(table.names().front()), "`; expected a text and a label"));
   return {*best, table.columns() == 2 ? "the other column" : "the longest text"};
 }
 
@@ -76,7 +78,8 @@ Found find_text(const Table& table, std::size_t label) {
 Columns find_columns(const Table& table, const ColumnChoice& choice) {
   Columns columns;
   if (table.columns() < 2 && choice.label == kAuto)
-    throw InputError(str(table.file(), ":1: one column, `", table.names().front(), "`; expected a text and a label"));
+    throw InputError(
+        str(table.file(), ":1: one column, `", detail::shown(table.names().front()), "`; expected a text and a label"));
   const Found label = find_label(table, choice);
   columns.label = label.column;
   Found text;
@@ -96,9 +99,10 @@ Columns find_columns(const Table& table, const ColumnChoice& choice) {
   }
   columns.text = text.column;
   if (columns.text == columns.label || columns.pair == columns.label || columns.pair == columns.text)
-    throw InputError(str(table.file(), ":1: text and label are the same column, `", table.names()[columns.text], "`"));
+    throw InputError(
+        str(table.file(), ":1: text and label are the same column, `", detail::shown(table.names()[columns.text]), "`"));
   const auto told = [&](std::string_view role, const Found& found) {
-    return str(role, " = `", table.names()[found.column], "`", found.why.empty() ? "" : " (", found.why,
+    return str(role, " = `", detail::shown(table.names()[found.column]), "`", found.why.empty() ? "" : " (", found.why,
                found.why.empty() ? "" : ")");
   };
   columns.reason = told("text", text);
@@ -149,8 +153,8 @@ std::vector<std::string_view> take_rows(const Table& table, const Columns& colum
   std::vector<std::string_view> labels;
   const auto bad = [&](std::size_t row, std::size_t column, std::string_view role) {
     BadRow fault{table.line(row), {}, str("complete it, or ", detail::kSkipHint)};
-    fault.what = table.missing(row, column) ? str("no `", table.names()[column], "` (the ", role, ")")
-                                            : str("the ", role, " (`", table.names()[column], "`) is empty");
+    fault.what = table.missing(row, column) ? str("no `", detail::shown(table.names()[column]), "` (the ", role, ")")
+                                            : str("the ", role, " (`", detail::shown(table.names()[column]), "`) is empty");
     if (bad_rows == BadRows::fail) throw InputError(str(table.place(row), ": ", fault.what, "; ", fault.hint));
     out.skipped.push_back(std::move(fault));
   };
@@ -174,12 +178,12 @@ std::vector<std::string_view> take_rows(const Table& table, const Columns& colum
 
 [[noreturn]] void unknown_label(const Examples& examples, std::size_t row, std::string_view label,
                                 const std::vector<std::string>& known) {
-  std::vector<std::string> shown(known.begin(),
+  std::vector<std::string> first(known.begin(),
                                  known.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(known.size(), 10)));
-  if (known.size() > shown.size()) shown.emplace_back("…");
+  if (known.size() > first.size()) first.emplace_back("…");
   const auto near = nearest(label, known);
-  throw InputError(str(examples.place(row), ": label `", label, "` does not occur in the training data; labels: ",
-                       join(shown, ", "), near ? str("; did you mean `", *near, "`?") : ""));
+  throw InputError(str(examples.place(row), ": label `", detail::shown(label), "` does not occur in the training data; labels: ",
+                       detail::shown(first), near ? str("; did you mean `", detail::shown(*near), "`?") : ""));
 }
 
 }  // namespace
@@ -189,7 +193,7 @@ Examples make_examples(const Table& table, const Columns& columns, const LabelOp
   out.source = table;
   out.skipped = table.skipped();
   const std::vector<std::string_view> labels = take_rows(table, columns, options.bad_rows, out);
-  const std::string& column = table.names()[columns.label];
+  const std::string column = detail::shown(table.names()[columns.label]);
   const std::set<std::string_view> distinct(labels.begin(), labels.end());
   const auto rows = with_commas(static_cast<std::int64_t>(labels.size()));
   if (options.known_labels.empty()) {
@@ -198,7 +202,7 @@ Examples make_examples(const Table& table, const Columns& columns, const LabelOp
                            " different values in ", rows,
                            " rows, which is no label for classification; name another with --label"));
     if (distinct.size() == 1)
-      throw InputError(str(table.file(), ": only one label, `", *distinct.begin(), "`, in ", rows,
+      throw InputError(str(table.file(), ": only one label, `", detail::shown(*distinct.begin()), "`, in ", rows,
                            " rows; expected two or more. Is `", column, "` the label column?"));
     if (distinct.empty()) throw InputError(str(table.file(), ": no row has both text and label"));
     out.label_names = label_order({distinct.begin(), distinct.end()});

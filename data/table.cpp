@@ -22,8 +22,8 @@ std::size_t Table::column(std::string_view name) const {
   for (std::size_t i = 0; i < names_.size(); ++i)
     if (names_[i] == name) return i;
   const auto near = nearest(name, names_);
-  throw InputError(
-      str(file_, ":1: no column `", name, "`; columns: ", join(names_, ", "), near ? str("; did you mean `", *near, "`?") : ""));
+  throw InputError(str(file_, ":1: no column `", detail::shown(name), "`; columns: ", detail::shown(names_),
+                       near ? str("; did you mean `", detail::shown(*near), "`?") : ""));
 }
 
 std::string Table::place(std::size_t row) const { return str(file_, ":", line(row)); }
@@ -58,6 +58,26 @@ Table TableBuilder::finish(std::string describe) {
 }
 
 namespace detail {
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t kMost = 60;
+  std::string out(text);
+  if (out.size() > kMost) {
+    std::size_t end = kMost - 3;
+    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;  // not within a character
+    out = out.substr(0, end) + "...";
+  }
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7F') c = ' ';
+  return out;
+}
+
+std::string shown(std::span<const std::string> names) {
+  std::string out;
+  for (const std::string& name : names) (out += out.empty() ? "" : ", ") += shown(name);
+  return out;
+}
+
 namespace {
 
 constexpr std::uint64_t kOnes = 0x0101010101010101ull, kHighs = 0x8080808080808080ull;

@@ -3,6 +3,7 @@
 #include <lathe/data/table.h>
 
 #include <optional>
+#include <span>
 
 namespace lathe::data {
 
@@ -84,6 +85,10 @@ class TableBuilder {
 namespace detail {
 Table read_delimited(std::string text, const std::string& name, Format format, const ReadOptions& options);
 Table read_jsonl(std::string text, const std::string& name, const ReadOptions& options);
+/// Text from the data as it may stand in a message: control characters as blanks, at most 60 bytes.
+std::string shown(std::string_view text);
+/// The same for names, joined by ", ".
+std::string shown(std::span<const std::string> names);
 inline constexpr const char* kSkipHint = "--set data.bad_rows='\"skip\"'";
 }  // namespace detail
 

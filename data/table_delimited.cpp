@@ -112,7 +112,7 @@ std::vector<std::string> column_names(const Record& header, std::string_view tex
     std::string name(trim(text.substr(field.begin, field.end - field.begin)));
     if (name.empty()) name = str("column", names.size() + 1);
     if (std::find(names.begin(), names.end(), name) != names.end())
-      throw InputError(str(file, ":", header.line, ": the column `", name, "` occurs twice"));
+      throw InputError(str(file, ":", header.line, ": the column `", shown(name), "` occurs twice"));
     names.push_back(std::move(name));
   }
   return names;

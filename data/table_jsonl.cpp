@@ -1,24 +1,14 @@
-// JSONL: one object a line. The JSON itself is read by a library, where the build has it.
+// JSONL: one object a line. The JSON itself is read by a library.
 #include <lathe/base/text.h>
 #include <lathe/data/table_builder.h>
 
 #include <algorithm>
 #include <map>
-#include <utility>
-
-#ifdef LATHE_DATA_JSON
 #include <nlohmann/json.hpp>
-#endif
+#include <utility>
 
 namespace lathe::data::detail {
 
-#ifndef LATHE_DATA_JSON
-
-Table read_jsonl(std::string, const std::string& name, const ReadOptions&) {
-  throw InputError(str(name, ": this build reads no JSONL (it was made without nlohmann-json); use .tsv or .csv"));
-}
-
-#else
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -122,7 +112,7 @@ class JsonlReader {
       if (text.find('\0') != std::string::npos) {
         cells_.resize(first);
         return table_.bad_row(
-            {number, str("`", key, "` holds a NUL character, which text does not"), str("remove it, or ", kSkipHint)});
+            {number, str("`", shown(key), "` holds a NUL character, which text does not"), str("remove it, or ", kSkipHint)});
       }
       cells_.push_back({column, text_.size(), text.size()});
       text_ += text;
@@ -157,5 +147,4 @@ Table read_jsonl(std::string text, const std::string& name, const ReadOptions& o
   return reader.finish();
 }
 
-#endif
 }  // namespace lathe::data::detail
