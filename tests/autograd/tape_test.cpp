@@ -3,6 +3,10 @@
 #include <lathe/autograd/functions.h>
 #include <lathe/base/error.h>
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "tests/support/message.h"
 
 using namespace lathe;
@@ -150,6 +154,18 @@ TEST_CASE("gradient functions are held to their contract") {
   CHECK(run([](Backward& b) { b.zero(0); }) == "(nothing thrown)");
 }
 
+TEST_CASE("nothing is recorded while gradients are passed back") {
+  Context ctx;
+  const Var x = leaf(ctx, {1, 2});
+  bool recorded = true;
+  const Var y = autograd::record("op", {x}, x.value().clone(), {}, [&](Backward& b) {
+    recorded = (x * 2.0).requires_grad();
+    b.add(0, b.dy());
+  });
+  sum(y).backward();
+  CHECK_FALSE(recorded);
+}
+
 TEST_CASE("a failed walk leaves a graph that says so") {
   Context ctx;
   Var x = leaf(ctx, {1, 2});
@@ -189,6 +205,26 @@ TEST_CASE("shared gradients are not written on") {
   CHECK(grad(y) == Floats{1, 1});
   sum(x + x + x).backward();
   CHECK(grad(x) == Floats{5, 5});
+}
+
+TEST_CASE("a cotangent that went to several inputs stays what it was while one of them gathers more") {
+  Context ctx;
+  Var x = leaf(ctx, {1, 2}), y = leaf(ctx, {3, 4});
+  const Tensor cotangent = Tensor::from(ctx, Floats{1, 10}, {2});
+  const auto run = [&](const std::function<Var(const Var&)>& earlier) {
+    x.zero_grad();
+    y.zero_grad();
+    const Var a = x * 1.0, b = y * 1.0;
+    const Var results[] = {earlier(a), a + b};  // walked last and first
+    const Tensor cotangents[] = {Tensor::full(ctx, results[0].shape(), 100), cotangent};
+    backward(results, cotangents);
+    CHECK(grad(y) == Floats{1, 10});
+    CHECK(cotangent.to_vector<float>() == Floats{1, 10});
+  };
+  run([](const Var& a) { return a * 2.0; });  // adds a finished gradient
+  CHECK(grad(x) == Floats{201, 210});
+  run([](const Var& a) { return narrow(a, 0, 1, 1); });  // accumulates on the gradient so far
+  CHECK(grad(x) == Floats{1, 110});
 }
 
 TEST_CASE("very deep graphs neither walk nor die by recursion") {

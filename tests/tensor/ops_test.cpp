@@ -149,6 +149,8 @@ TEST_CASE("linear layers read strided inputs and slices of larger weights, with 
     ops::linear_bwd_weight(dy.clone(), x.clone(), view);
     CHECK(view.to_vector<float>() == dw.to_vector<float>());
     CHECK(ops::linear(x.reshape({3, 3, 33}), w).shape() == Shape{3, 3, 21});
+    const Tensor turned = x.reshape({3, 3, 33}).transpose(0, 1);  // rows that no single distance describes
+    CHECK(ops::linear(turned, w).to_vector<float>() == ops::linear(turned.clone(), w).to_vector<float>());
     CHECK(ops::linear(Tensor::empty(ctx, {0, 33}), w).shape() == Shape{0, 21});
     CHECK(ops::linear(x.select(0, 0), w).to_vector<float>() == ops::linear(x.narrow(0, 0, 1), w).to_vector<float>());
   }
@@ -168,6 +170,10 @@ TEST_CASE("weights are packed once until they are edited") {
   CHECK(first.to_vector<float>() != second.to_vector<float>());
   CHECK(second.to_vector<float>() == ops::linear(x, w.clone()).to_vector<float>());
   CHECK(ctx.memory().current == packed + 2 * 4 * 48 * 4);
+  // Two matrices that begin at one place and have one size, but not one distance between rows.
+  const Tensor near = w.reshape({96, 16}).narrow(0, 0, 24), far = w.narrow(0, 0, 24).narrow(1, 0, 16), input = x.narrow(1, 0, 16);
+  CHECK(ops::linear(input, near).to_vector<float>() == ops::linear(input, near.clone()).to_vector<float>());
+  CHECK(ops::linear(input, far).to_vector<float>() == ops::linear(input, far.clone()).to_vector<float>());
 }
 
 TEST_CASE("shapes that do not fit are named") {

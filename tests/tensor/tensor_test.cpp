@@ -142,7 +142,10 @@ TEST_CASE("the meta device has shapes and no data") {
   Context meta({.device = Device::kMeta});
   Tensor x = Tensor::from(meta, Floats{1, 2, 3, 4}, {2, 2});
   CHECK(x.shape() == Shape{2, 2});
+  const auto version = x.version();
   x.fill(3);
+  x.copy_from(x.clone());
+  CHECK(x.version() == version + 2);
   CHECK(message_of<InputError>([&] { (void)x.data<float>(); }) == "[data] expected a device with data, got a tensor on meta");
   CHECK_THROWS_AS((void)x.item(), InputError);
   CHECK_THROWS_AS((void)x.narrow(0, 0, 1).narrow(1, 0, 1).item(), InputError);
