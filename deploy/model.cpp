@@ -22,7 +22,8 @@ constexpr std::size_t kBatchTokens = 2048;
 /// Every line of SHA256SUMS must hold: "<hex>  <name>".
 void check_hashes(const fs::path& folder) {
   const fs::path sums = folder / "SHA256SUMS";
-  for (const std::string_view line : split(read_file(sums), '\n')) {
+  const std::string text = read_file(sums);
+  for (const std::string_view line : split(text, '\n')) {
     if (line.empty()) continue;
     const std::size_t gap = line.find("  ");
     if (gap != 64) throw InputError(sums.string() + ": is damaged");
