@@ -1,0 +1,150 @@
+// The page: well-formed, self-contained, nothing of the data is read as markup, the same bytes for the same record.
+#include <lathe/nas/transformer/report_svg.h>
+
+#include "sample.h"
+
+#include <doctest/doctest.h>
+
+using namespace lathe;
+using namespace lathe::nas;
+
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++n;
+  return n;
+}
+
+bool is_void(const std::string& tag) { return tag == "meta" || tag == "br" || tag == "!doctype"; }
+
+/// Empty if every tag is closed in order and no attribute or text holds a stray '<'; else what is wrong.
+std::string unbalanced(const std::string& html) {
+  std::vector<std::string> open;
+  for (std::size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at)) {
+    std::size_t end = at + 1;
+    char quote = 0;
+    for (; end < html.size() && (quote || html[end] != '>'); ++end) {
+      if (quote ? html[end] == quote : html[end] == '"') quote = quote ? '\0' : '"';
+      if (html[end] == '<') return "'<' inside a tag: " + html.substr(at, 60);
+    }
+    if (end == html.size()) return "tag without end: " + html.substr(at, 60);
+    const std::string tag = html.substr(at + 1, end - at - 1);
+    const std::string name = tag.substr(0, tag.find_first_of(" \n"));
+    if (tag.starts_with("/")) {
+      if (open.empty() || open.back() != name.substr(1)) return "closes " + tag + " inside " + (open.empty() ? "" : open.back());
+      open.pop_back();
+    } else if (!is_void(name) && !tag.ends_with("/")) {
+      open.push_back(name);
+    }
+    at = end;
+  }
+  return open.empty() ? "" : "open: " + open.back();
+}
+
+}  // namespace
+
+TEST_CASE("the page is well-formed, self-contained and has no script") {
+  const std::string html = report_html(sample_results());
+  CHECK(unbalanced(html) == "");
+  CHECK(html.starts_with("<!doctype html>\n<html lang=\"en\">"));
+  CHECK(count(html, "default-src 'none'") == 1);
+  CHECK(count(html, "http") == count(html, "http-equiv"));
+  for (const char* part : {"<script", " src=", " href=", "url(", "@import", "<link", "<img", "nan", "NaN"})
+    CHECK_MESSAGE(count(html, part) == 0, part);
+  for (const char* title : {"Verdict", "Data", "Trade-off", "Search", "Training", "Mistakes", "Repeat"})
+    CHECK_MESSAGE(count(html, std::string("<h2>") + title + "</h2>") == 1, title);
+  CHECK(count(html, "<svg role=\"img\"") == 4);
+  CHECK(count(html, "</title><desc>") == 4);
+  CHECK(count(html, "prefers-color-scheme: dark") == 1);
+}
+
+TEST_CASE("texts of the data are shown, not obeyed") {
+  const std::string html = report_html(sample_results());
+  CHECK(count(html, "it&#39;s &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; | a &quot;film&quot; &amp; `more`") == 1);
+  CHECK(count(html, "reviews &amp; &lt;b&gt;.tsv") > 0);
+  CHECK(count(html, "loss is &lt;not&gt; finite") == 1);
+  CHECK(count(html, "&lt;reviews&gt;.tsv") == 1);
+  CHECK(escape_html("a\x01"
+                    "b\x7f\n\t") ==
+        "a\xEF\xBF\xBD"
+        "b\xEF\xBF\xBD\n\t");
+  CHECK(escape_html("\xC3\xA9\xFF<\xE2\x82") == "\xC3\xA9\xEF\xBF\xBD&lt;\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST_CASE("the same record gives the same bytes, also after reading it back") {
+  const RunResults r = sample_results();
+  CHECK(report_html(r) == report_html(r));
+  CHECK(report_html(run_results(to_json(r), "x")) == report_html(r));
+}
+
+TEST_CASE("runs without models, trials or tests have a page") {
+  CHECK(unbalanced(report_html(RunResults{})) == "");
+  RunResults r = sample_results();
+  r.models.clear();
+  r.winner = -1;
+  r.confusion = {};
+  r.mistakes.clear();
+  r.winner_to_bag_of_words.reset();
+  std::string html = report_html(r);
+  CHECK(unbalanced(html) == "");
+  CHECK(count(html, "there is no model") == 1);
+  CHECK(count(html, "<h2>Mistakes</h2>") == 0);
+  r = sample_results();
+  r.trials.resize(1);
+  r.trials[0].value = 0.0;
+  r.trials[0].params = 0;  // no place on a logarithmic axis
+  r.trials[0].curve = {std::numeric_limits<double>::quiet_NaN()};
+  r.models[0].test = std::numeric_limits<double>::quiet_NaN();
+  html = report_html(r);
+  CHECK(unbalanced(html) == "");
+  CHECK(count(html, "nan") == 0);
+}
+
+TEST_CASE("thousands of trials keep the page small, with the best and the front on it") {
+  RunResults r = sample_results();
+  const TrialRow model = r.trials[0];
+  r.trials.clear();
+  for (std::int64_t i = 0; i < 3000; ++i) {
+    TrialRow t = model;
+    t.number = i;
+    t.value = 0.5 + 0.0001 * static_cast<double>(i * 7919 % 3000);
+    t.params = 10'000 + i;
+    t.finish_event = static_cast<std::uint64_t>(10 + i);
+    r.trials.push_back(t);
+  }
+  r.trials[17].params = 5;  // smallest, hence in the front however bad it is
+  r.trials[17].value = 0.1;
+  const std::string html = report_html(r);
+  CHECK(html.size() < 600'000);
+  CHECK(count(html, "#17 0.1000") >= 1);
+  CHECK(count(html, "of 3000 trials; results.json has all") == 1);
+}
+
+TEST_CASE("plots of hard numbers end and have ticks") {
+  const auto ticks = [](std::vector<std::pair<double, double>> points, bool log_x) {
+    Plot plot{"t", "d", "x", "y"};
+    plot.series = {{"s", "trial", PlotKind::line, std::move(points), {}}};
+    plot.log_x = log_x;
+    const std::string svg = plot_svg(plot);
+    CHECK(unbalanced(svg) == "");
+    return count(svg, "class=\"grid\"");
+  };
+  CHECK(ticks({{1, 1}}, false) >= 4);
+  CHECK(ticks({{0, 0}}, false) >= 4);
+  CHECK(ticks({{48'000, 0.85}, {49'500, 0.8501}}, true) >= 6);
+  CHECK(ticks({{1, 0.5}, {1e9, 0.5}}, true) >= 6);
+  CHECK(ticks({{1, 1.0}, {2, 1.0 + 2.3e-16}}, false) >= 4);
+  CHECK(ticks({{1, -1e300}, {2, 1e300}}, false) >= 4);
+  const double undefined = std::numeric_limits<double>::quiet_NaN();
+  CHECK(ticks({{1, undefined}, {undefined, 1}}, false) == 0);
+  CHECK(ticks({{0, 1}, {-5, 1}}, true) == 0);
+  CHECK(ticks({}, false) == 0);
+}
+
+TEST_CASE("ticks that differ have texts that differ") {
+  Plot plot{"t", "d", "x", "y"};
+  plot.series = {{"", "trial", PlotKind::points, {{1, 0.8512}, {2, 0.8534}}, {}}};
+  const std::string svg = plot_svg(plot);
+  for (const char* text : {">0.8515<", ">0.8520<", ">0.8525<", ">0.8530<"}) CHECK_MESSAGE(count(svg, text) == 1, text);
+}

@@ -1,0 +1,97 @@
+// results.json: what is written is read back, and a damaged file is refused with a sentence.
+#include <lathe/base/error.h>
+
+#include "sample.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace lathe;
+using namespace lathe::nas;
+
+namespace {
+
+std::string refusal(const std::string& json) {
+  try {
+    run_results(json, "results.json");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  REQUIRE_MESSAGE(at != std::string::npos, from);
+  return text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("every field survives writing and reading") {
+  const RunResults r = sample_results();
+  const std::string json = to_json(r);
+  const RunResults back = run_results(json, "x");
+  CHECK(to_json(back) == json);
+  // Spot checks, since a field that is neither written nor read would pass the line above.
+  CHECK(back.study.seed == r.study.seed);
+  CHECK(back.study.exhausted);
+  CHECK(back.study.hints == r.study.hints);
+  CHECK(back.data.length_counts == r.data.length_counts);
+  CHECK(back.data.vocabulary == 3000);
+  CHECK(back.trials[1].state == TrialState::pruned);
+  CHECK(back.trials[0].curve == r.trials[0].curve);
+  CHECK(back.trials[0].flops == 5);
+  CHECK(back.trials[0].memory == 6);
+  CHECK(!back.trials[2].value);
+  CHECK(back.trials[2].note == r.trials[2].note);
+  CHECK(back.models[0].parameters == r.models[0].parameters);
+  CHECK(back.models[0].bytes == 600'000);
+  CHECK(back.models[0].curves[0][1].tokens == 2000);
+  CHECK(back.models[0].curves[0][1].best);
+  CHECK(back.models[0].curves[0][0].train_loss == r.models[0].curves[0][0].train_loss);
+  CHECK(back.models[0].curves[1].empty());
+  CHECK(back.models[1].failed == 1);
+  CHECK(back.models[0].to_default->half_width == 0.015);
+  CHECK(!back.models[2].to_default);
+  CHECK(back.winner_seed == 2);
+  CHECK(back.confusion.counts == r.confusion.counts);
+  CHECK(back.mistakes[0].text == r.mistakes[0].text);
+  CHECK(back.mistakes[0].confidence == 0.993);
+  CHECK(back.commands == r.commands);
+  CHECK(back.seconds == r.seconds);
+  CHECK(back.config == r.config);
+  CHECK(back.host.cores == 8);
+  CHECK(back.host.workers == 2);
+}
+
+TEST_CASE("a record of nothing is a record") {
+  const RunResults back = run_results(to_json(RunResults{}), "x");
+  CHECK(back.winner == -1);
+  CHECK(back.trials.empty());
+}
+
+TEST_CASE("a loss that is not finite is read as NaN") {
+  RunResults r = sample_results();
+  r.models[0].curves[0][0].train_loss = std::numeric_limits<double>::infinity();
+  r.trials[0].curve[1] = std::numeric_limits<double>::quiet_NaN();
+  const RunResults back = run_results(to_json(r), "x");
+  CHECK(std::isnan(back.models[0].curves[0][0].train_loss));
+  CHECK(std::isnan(back.trials[0].curve[1]));
+}
+
+TEST_CASE("a damaged record is refused") {
+  const std::string json = to_json(sample_results());
+  for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, json.size() / 2, json.size() - 2})
+    CHECK(refusal(json.substr(0, cut)).starts_with("results.json: is not the record of a run"));
+  CHECK(refusal("[]").starts_with("results.json: "));
+  CHECK(refusal(replaced(json, "\"schema\":1", "\"schema\":2")) == "results.json: has schema 2, this version reads schema 1");
+  CHECK(refusal(replaced(json, "\"state\":\"pruned\"", "\"state\":\"paused\"")) ==
+        "results.json: trial state 'paused' is none of running, complete, pruned, failed");
+  CHECK(refusal(replaced(json, "\"winner\":0", "\"winner\":3")) == "results.json: winner 3 is none of the 3 models (-1: none)");
+  CHECK(refusal(replaced(json, "\"winner\":0", "\"winner\":-2")).starts_with("results.json: winner -2"));
+  CHECK(refusal(replaced(json, "\"classes\":2", "\"classes\":3")).starts_with("results.json: a confusion matrix of 3 classes"));
+  CHECK(refusal(replaced(json, "\"classes\":2", "\"classes\":-1")).starts_with("results.json: a confusion matrix of -1 classes"));
+  CHECK(refusal(replaced(json, "\"valid_rows\":250", "\"valid_rows\":\"many\"")).starts_with("results.json: is not the record"));
+}

@@ -1,0 +1,101 @@
+// The verdict in words, Markdown and the model card.
+#include "sample.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace lathe;
+using namespace lathe::nas;
+
+namespace {
+
+bool says(const RunResults& r, const std::string& part) {
+  const std::vector<std::string> sentences = verdict_sentences(r);
+  return std::any_of(sentences.begin(), sentences.end(), [&](const std::string& s) { return s.find(part) != std::string::npos; });
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Cells of a Markdown row: bars that no backslash escapes.
+std::size_t bars(const std::string& line) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\\') {
+      ++i;
+    } else {
+      n += line[i] == '|';
+    }
+  }
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("the verdict says what is better and what cannot be told apart") {
+  RunResults r = sample_results();
+  CHECK(says(r, "#3 is better than the default by 1.9 ± 1.5 points of accuracy"));
+  CHECK(says(r, "#3 is better than the bag of words by 4.1 ± 2.0 points of accuracy"));
+  CHECK(says(r, "#3 and #0 cannot be told apart on these 1,057 test rows (their intervals overlap); #0 has 1.7 times fewer"));
+  CHECK(says(r, "`lr` is at the top of its range"));
+  CHECK(!says(r, "cheaper"));
+  r.models[0].to_default = PairedDifference{-0.004, 0.015};
+  CHECK(says(r, "#3 and the default cannot be told apart on these 1,057 test rows (difference -0.4 ± 1.5 points of accuracy)"));
+  r.models[0].to_default = PairedDifference{-0.02, 0.015};
+  CHECK(says(r, "#3 is worse than the default by 2.0 ± 1.5"));
+  r.models[1].test = 0.80;  // 0.842 − 0.012 > 0.80 + 0.012
+  CHECK(!says(r, "fewer parameters"));
+}
+
+TEST_CASE("a model that loses to the bag of words is told so") {
+  RunResults r = sample_results();
+  r.winner_to_bag_of_words = PairedDifference{-0.03, 0.01};
+  CHECK(says(r, "#3 is worse than the bag of words by 3.0 ± 1.0"));
+  CHECK(says(r, "use the bag of words"));
+  r.winner_to_bag_of_words = PairedDifference{0.005, 0.01};
+  CHECK(says(r, "nothing on this test speaks for the model over a bag of words"));
+  r.winner = -1;
+  CHECK(says(r, "there is no model"));
+}
+
+TEST_CASE("Markdown tables keep their columns whatever the texts hold") {
+  const std::string text = report_markdown(sample_results());
+  CHECK(!has(text, "<script"));
+  CHECK(has(text, "&lt;script&gt;"));
+  std::size_t columns = 0;
+  std::size_t tables = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    const std::string line = text.substr(at, end - at);
+    if (line.starts_with("|")) {
+      if (columns == 0) columns = bars(line), ++tables;
+      CHECK_MESSAGE(bars(line) == columns, line);
+    } else {
+      columns = 0;
+    }
+    at = end + 1;
+  }
+  CHECK(tables == 5);
+  CHECK(text.find("| #3 | complete |") < text.find("| #0 | complete |"));
+  CHECK(has(text, "4 trials from 1,200 architectures: 2 complete, 1 stopped early, 1 failed; best \\#3 with 0.8600"));
+  CHECK(has(text, "`lathe search 'a b.toml' --until-commit 148`"));
+  CHECK(report_markdown(run_results(to_json(sample_results()), "x")) == text);
+  CHECK(has(report_markdown(RunResults{}), "there is no model"));
+}
+
+TEST_CASE("the model card opens with front matter and leaves out what is unknown") {
+  const std::string card = model_card(sample_results(), "");
+  CHECK(card.starts_with("---\nlibrary_name: lathe\npipeline_tag: text-classification\n"));
+  CHECK(!has(card, "language:"));
+  CHECK(!has(card, "license"));
+  CHECK(has(card, "    - type: accuracy\n      value: 0.8420\n      name: \"accuracy, mean of 3 seeds\"\n---\n"));
+  CHECK(has(card, "      name: \"reviews & <b>.tsv\"\n"));
+  for (const char* title : {"## Use", "## Data", "## Test", "## Architecture", "## Limits", "## Where it comes from"})
+    CHECK_MESSAGE(has(card, title), title);
+  CHECK(has(model_card(sample_results(), "mit\nx: y"), "license: \"mit\\nx: y\"\n"));
+  RunResults r = sample_results();
+  r.metric = "macro_f1";
+  CHECK(has(model_card(r, "mit"), "    - type: f1\n"));
+  r.winner = -1;
+  CHECK(has(model_card(r, "mit"), "there is no model"));
+}
