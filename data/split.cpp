@@ -121,7 +121,7 @@ void assign_parts(std::vector<Group>& groups, const SplitShares& shares) {
     const std::int64_t test_end = share(shares.test), valid_end = test_end + share(shares.valid);
     std::int64_t at = 0;
     for (std::size_t g = first; g < last; ++g) {
-      if (g + 1 < last) groups[g].part = at < test_end ? Part::test : at < valid_end ? Part::valid : Part::train;
+      groups[g].part = at < test_end ? Part::test : at < valid_end ? Part::valid : Part::train;
       at += static_cast<std::int64_t>(groups[g].rows.size());
     }
     rows_before += rows;
@@ -129,7 +129,7 @@ void assign_parts(std::vector<Group>& groups, const SplitShares& shares) {
   }
 }
 
-/// A label whose rows are all in groups of another label, outside training, takes its first group there.
+/// A label of which no row trains (it has few, or all of them are in groups of other labels) takes its first group there.
 void keep_labels_in_training(std::vector<Group>& groups, const Examples& examples) {
   std::vector<char> trained(examples.classes(), 0);
   for (const Group& group : groups)

@@ -4,10 +4,10 @@
 // group. A group takes its most frequent label (ties: the smaller id). Per label, in order of ids, its groups are sorted by
 // hash = first 8 bytes of SHA-256(key ‖ normalised text), key = random_key(seed, 0, "split") as 8 little-endian bytes, and
 // cut: the first go to the test part, the next to validation, the rest to training, a group to the part in which its first
-// row falls. Row quotas are rounded cumulatively over the labels, so that small classes neither vanish nor pile up. The last
-// group of a label always trains, and a group that holds the only rows of a label is moved to training. So: duplicates never
-// straddle, each part has the label shares of the whole as far as groups allow, adding a row moves few others, and the
-// order of rows in the file does not matter.
+// row falls. Row quotas are rounded cumulatively over the labels, so that small classes neither vanish nor pile up. A
+// label that training would lack takes the first group with it there. So: duplicates never straddle, every label trains, each
+// part has the label shares of the whole as far as groups allow, adding a row moves few others, and the order of rows in the
+// file does not matter.
 #pragma once
 #include <lathe/base/random.h>
 #include <lathe/data/classification.h>

@@ -133,6 +133,29 @@ TEST_CASE("a label that occurs only in another label's group trains") {
   }
 }
 
+TEST_CASE("every label trains, however small its share and its number of rows") {
+  const Examples e = examples_of(rows_of({{"a", 100}, {"b", 1}, {"c", 2}}));
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto parts = split_rows(e, {10, 45, 45}, seed);
+    CHECK(parts[100] == Part::train);
+    CHECK((parts[101] == Part::train || parts[102] == Part::train));
+  }
+}
+
+// Who tunes on a sample and then takes everything must not have trained on the later test rows.
+TEST_CASE("a sample is independent of the split: what it trains on is hardly ever tested in the whole") {
+  const Examples whole = examples_of(rows_of({{"a", 1000}, {"b", 1000}}));
+  const auto parts = split_rows(whole, {80, 10, 10}, 1);
+  std::map<std::string_view, Part> part_of;
+  for (std::size_t row = 0; row < whole.size(); ++row) part_of.emplace(whole.text[row], parts[row]);
+  const Examples sample = limit_rows(whole, 1000, 1);
+  const auto sample_parts = split_rows(sample, {80, 10, 10}, 1);
+  int trained_then_tested = 0;
+  for (std::size_t row = 0; row < sample.size(); ++row)
+    trained_then_tested += sample_parts[row] == Part::train && part_of.at(sample.text[row]) == Part::test;
+  CHECK(trained_then_tested <= 10);
+}
+
 TEST_CASE("splits that are not possible") {
   const Examples tiny = examples_of("label\ttext\n0\ta\n1\tb\n0\tc\n");
   CHECK(error_of([&] {
