@@ -90,6 +90,15 @@ TEST_CASE("median: start-up, warm-up, interval, minimum of values") {
   CHECK_FALSE(stops(every, four, {0, 0, 0, 0}));
   const StudyHeader many = header_of({{"n_startup_trials", 4}, {"n_min_trials", 5}});
   CHECK_FALSE(stops(many, four, {0}));
+  // Steps may begin at 0; without a warm-up the rule applies there.
+  History history;
+  for (int i = 0; i < 5; ++i) {
+    Trial t = trial_with(i, {i == 4 ? 0.0 : 1.0}, i == 4 ? TrialState::running : TrialState::complete);
+    t.reports[0].step = 0;
+    history.trials.push_back(t);
+  }
+  CHECK(MedianPruner(header_of({{"n_startup_trials", 4}})).stops(history, history.trials[4]));
+  CHECK_FALSE(MedianPruner(header_of({{"n_startup_trials", 4}, {"n_warmup_steps", 1}})).stops(history, history.trials[4]));
   // No one else reached this step.
   CHECK_FALSE(stops(header_of({{"n_startup_trials", 4}}), four, {0, 0, 0, 0, 0}));
 }

@@ -80,6 +80,16 @@ TEST_CASE_FIXTURE(Fixture, "storage: fencing") {
   CHECK_FALSE(storage->claim("c", 10ms, 3).has_value());
 }
 
+TEST_CASE_FIXTURE(Fixture, "storage: fencing within one owner, by attempt") {
+  offer({{{0, 0}, 1}});
+  const Lease first = *storage->claim("a", 10ms, 3);
+  now += 10;
+  const Lease second = *storage->claim("a", 10ms, 3);
+  CHECK_FALSE(storage->submit(first, SegmentResult::of(1)));
+  CHECK_FALSE(storage->release(first, Release::stopped, "late"));
+  CHECK(storage->submit(second, SegmentResult::of(2)));
+}
+
 TEST_CASE_FIXTURE(Fixture, "storage: renewal, and a lease that ran out but was not taken") {
   offer({{{0, 0}, 1}, {{1, 0}, 2}});
   const Lease a = *storage->claim("a", 10ms, 3);
