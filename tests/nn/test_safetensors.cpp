@@ -162,3 +162,18 @@ TEST_CASE("writing refuses what could not be read") {
   CHECK_THROWS_WITH_AS(safetensors_bytes({wrong}), "tensor `w`: 4 bytes do not fit F32 [2]", InputError);
   CHECK_THROWS_AS(write_safetensors("/nonexistent/x.safetensors", {floats("w", values)}), InfrastructureError);
 }
+
+TEST_CASE("a damaged byte gives another file or one clear line, never worse") {
+  const std::vector<float> values{1, 2, 3, 4};
+  const std::string whole = safetensors_bytes({floats("a", values), floats("b", values)}, {{"k", "v"}});
+  int refused = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at)
+    for (const char byte : {'\0', '"', '{', ']', ',', '0', '9', '-', '\\', '\n', 'e', '\x7f', '\x80', '\xff'}) {
+      std::string damaged = whole;
+      damaged[at] = byte;
+      const std::string message = problem(damaged);  // anything but an InputError ends the test
+      CHECK(message.find('\n') == std::string::npos);
+      refused += message != "accepted";
+    }
+  CHECK(refused > 1000);
+}
