@@ -2,7 +2,7 @@
 //
 // The operation sequences below are the numerics: a scalar, a 256-bit and a 512-bit computation execute the same IEEE operations on
 // each lane, so their bits are equal. Each function is branch-free, propagates NaN and gives the limits at ±inf. Measured over all
-// 2³² inputs (tests/conformance): exp 1.02, log 0.58, tanh 1.6, erf 1.2 ULP.
+// 2³² inputs (tests/conformance): exp 1.02, log 0.88, tanh 1.29, erf 1.08 ULP.
 //
 // Method: Cody–Waite reduction where a period exists, then a minimax polynomial whose coefficients were fitted one after the
 // other, each rounded to f32 before the next was solved for.
@@ -118,7 +118,7 @@ LATHE_INLINE V tanh_from(V x, V one_minus) {
   p = fma(p, z, V(0x1.110ddap-3f));
   p = fma(p, z, V(-0x1.55554ap-2f));
   const V near_zero = fma(p * z, x, x);
-  return select_lt(abs(x), V(0.75f), near_zero, with_sign_of(V(1.f) - one_minus, x));
+  return with_sign_of(select_lt(abs(x), V(0.75f), near_zero, V(1.f) - one_minus), x);  // −0 too
 }
 template <class V>
 LATHE_INLINE V tanh_f32(V x) {

@@ -1,6 +1,5 @@
 // Cases of the matrix products. Sizes visit both sides of 256 (a chunk) and 1024 (a segment).
 #include <lathe/base/error.h>
-#include <lathe/base/error.h>
 #include <lathe/tensor/spec/spec.h>
 
 #include "tests/conformance/cases.h"

@@ -37,7 +37,7 @@ bool Guarded::pattern_intact() const {
   return true;
 }
 
-Draw::Draw(std::uint64_t seed, std::uint64_t kernel) : random_(random_key(seed, kernel, "conformance")) {
+Draw::Draw(std::uint64_t seed, std::string_view kernel) : random_(random_key(seed, 0, kernel)) {
   const std::uint32_t k = below(10);
   kind_ = k < 5 ? Values::kPlain : k < 7 ? Values::kWild : k < 9 ? Values::kSpecial : Values::kZero;
 }

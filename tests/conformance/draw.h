@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lathe::test {
@@ -37,7 +38,7 @@ class Guarded {
 
 class Draw {
  public:
-  Draw(std::uint64_t seed, std::uint64_t kernel);
+  Draw(std::uint64_t seed, std::string_view kernel);
 
   std::uint32_t below(std::uint32_t n) { return random_.below(n); }
   bool one_in(std::uint32_t n) { return below(n) == 0; }
