@@ -5,7 +5,9 @@
 #include <lathe/nas/storage/sqlite.h>
 #include <lathe/nas/storage/sqlite_connection.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <utility>
 
 namespace lathe::nas {
@@ -253,10 +255,20 @@ class SqliteStorage final : public Storage {
     return static_cast<std::uint64_t>(rows.integer(0));
   }
 
+  /// The switch needs the file alone, and SQLite refuses it at once, without its busy timeout, while another connection looks at the
+  /// file: processes that start or end together meet here.
   void write_ahead() {
-    if (wal_) return;
-    Statement(*db_, "PRAGMA journal_mode = WAL").step();
-    wal_ = true;
+    constexpr auto kPatience = std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!wal_) {
+      try {
+        Statement(*db_, "PRAGMA journal_mode = WAL").step();
+        wal_ = true;
+      } catch (const InfrastructureError&) {
+        if (!db_->busy() || std::chrono::steady_clock::now() > deadline) throw;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+    }
   }
   /// Tasks are a cache of work: losing the latest of them in a power cut costs time, never a result.
   void cache_durability() { db_->run("PRAGMA synchronous = NORMAL"); }

@@ -48,6 +48,7 @@ void SqliteConnection::run(const char* sql) {
 
 std::int64_t SqliteConnection::last_insert() const { return sqlite3_last_insert_rowid(handle_); }
 int SqliteConnection::changes() const { return sqlite3_changes(handle_); }
+bool SqliteConnection::busy() const { return (sqlite3_errcode(handle_) & 0xff) == SQLITE_BUSY; }
 bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
 Statement::Statement(SqliteConnection& connection, const char* sql) : connection_(connection) {

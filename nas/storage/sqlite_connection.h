@@ -28,6 +28,7 @@ class SqliteConnection {
   /// Rows changed by the latest INSERT, UPDATE or DELETE: the answer of a compare-and-swap.
   int changes() const;
   bool in_transaction() const;
+  bool busy() const;  ///< the latest call failed because another connection holds a lock
   [[noreturn]] void fail() const;
 
  private:
