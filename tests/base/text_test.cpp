@@ -14,6 +14,7 @@ namespace lathe::test {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_view_literals;
 
 /// A folder that goes away with the test.
 struct Folder {
@@ -67,9 +68,9 @@ TEST_CASE("numbers as text read back as themselves") {
 }
 
 TEST_CASE("split, trim, join, str") {
-  CHECK(split("a,,b", ',') == std::vector<std::string_view>{"a", "", "b"});
-  CHECK(split("", ',') == std::vector<std::string_view>{""});
-  CHECK(split(",", ',') == std::vector<std::string_view>{"", ""});
+  CHECK(split("a,,b"sv, ',') == std::vector<std::string_view>{"a", "", "b"});
+  CHECK(split(""sv, ',') == std::vector<std::string_view>{""});
+  CHECK(split(","sv, ',') == std::vector<std::string_view>{"", ""});
   CHECK(trim(" \t a b\r\n") == "a b");
   CHECK(trim("  ").empty());
   const std::vector<std::string> parts{"a", "b"};
