@@ -255,8 +255,8 @@ class SqliteStorage final : public Storage {
     return static_cast<std::uint64_t>(rows.integer(0));
   }
 
-  /// The switch needs the file alone, and SQLite refuses it at once, without its busy timeout, while another connection looks at the
-  /// file: processes that start or end together meet here.
+  /// Of connections that make this switch at the same moment SQLite refuses some at once, without its busy timeout: each holds what
+  /// the other waits for. Processes that start together meet here, so the refused one tries again.
   void write_ahead() {
     constexpr auto kPatience = std::chrono::seconds(30);
     const auto deadline = std::chrono::steady_clock::now() + kPatience;

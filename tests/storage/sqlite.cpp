@@ -5,6 +5,9 @@
 #include <lathe/nas/storage/sqlite.h>
 #include <lathe/nas/storage/sqlite_connection.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/storage/study.h"
 
 namespace lathe::nas {
@@ -76,6 +79,32 @@ TEST_CASE("the rows are what Optuna writes") {
         R"({"name":"FloatDistribution","attributes":{"step":0.1,"low":0,"high":0.9,"log":false}})");
   CHECK(ask(file, "SELECT count(*) FROM lathe_tasks") == "0");
   CHECK(ask(file, "SELECT datetime_start LIKE '20__-__-__ __:__:__.___000' FROM trials LIMIT 1") == "1");
+}
+
+TEST_CASE("connections that start to write at the same moment all succeed") {
+  // SQLite refuses one of two simultaneous switches to write-ahead logging at once, without its busy timeout.
+  constexpr int kRounds = 150, kConnections = 4;
+  std::atomic<int> failed{0};
+  for (int round = 0; round < kRounds; ++round) {
+    const TemporaryFolder folder;
+    const auto file = folder / "study.db";
+    sqlite_backend(file, true)->create(small_study(5));
+    std::atomic<int> waiting{kConnections};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kConnections; ++i)
+      threads.emplace_back([&] {
+        auto storage = sqlite_backend(file, false)->open("small");
+        --waiting;
+        while (waiting > 0) std::this_thread::yield();
+        try {
+          storage->offer(0, std::vector<Task>{{{0, 0}, 1}});
+        } catch (const Error&) {
+          ++failed;
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(failed == 0);
 }
 
 TEST_CASE("what other programs changed is told") {
