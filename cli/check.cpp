@@ -3,10 +3,12 @@
 #include <lathe/base/text.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/model_config.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/session.h>
 #include <lathe/data/check.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace lathe::cli {
@@ -19,7 +21,8 @@ const char* level_name(Level level) { return level == Level::ok ? "ok" : level =
 
 /// The lines of a report, with the level in colour.
 void print_report(Console& console, const data::CheckReport& report) {
-  for (const std::string_view line : split(report.text(), '\n')) {
+  const std::string text = report.text();
+  for (const std::string_view line : split(text, '\n')) {
     if (line.empty()) continue;
     const std::size_t end = line.find(' ');
     const std::string_view word = line.substr(0, end);
@@ -44,6 +47,35 @@ void print_json(Console& console, const data::CheckReport& report) {
   });
 }
 
+/// The configuration itself: is there an architecture to find?
+std::vector<Finding> check_configuration(const Config& config) {
+  constexpr int kDraws = 1000;
+  try {
+    const nas::Space space = make_space(config);
+    int valid = 0;
+    for (int i = 0; i < kDraws; ++i) valid += space.valid(space.uniform(0, static_cast<std::uint64_t>(i), 0)) ? 1 : 0;
+    const std::string facts =
+        str("space: ", plural(static_cast<std::int64_t>(space.size()), "parameter"), ", ", space_size(space), "; ",
+            format_percent(static_cast<double>(valid) / kDraws, 0), " of ", with_commas(kDraws), " drawn ones meet the rules");
+    if (valid > 0) return {{Level::ok, "space", facts, {}}};
+    return {{Level::warn, "space", facts + ": a search may find no architecture", {}}};
+  } catch (const InputError& error) {
+    return {{Level::fail, "space", error.what(), {}}};
+  }
+}
+
+/// Parameters and rules as a table.
+std::string space_text(const Config& config) {
+  TextTable table({{"parameter"}, {"values"}});
+  for (const SpaceParameter& p : config.space().parameters) {
+    const std::string line = p.to_toml();
+    const std::size_t at = line.find(" = ");
+    table.add({line.substr(0, at), line.substr(at + 3)});
+  }
+  for (const std::string& rule : config.space().valid) table.add({"rule", rule});
+  return table.text();
+}
+
 /// The check with lengths and unknown tokens if the data can be read at all.
 data::CheckReport whole_check(Console& console, const Config& config) {
   const data::DataConfig files = data_config(config);
@@ -58,11 +90,15 @@ data::CheckReport whole_check(Console& console, const Config& config) {
 int run_check(Invocation& invocation) {
   Console& console = invocation.console();
   const Config config = configuration(invocation);
-  const data::CheckReport report = whole_check(console, config);
+  data::CheckReport report = whole_check(console, config);
+  for (Finding& finding : check_configuration(config)) report.findings.push_back(std::move(finding));
+  std::stable_sort(report.findings.begin(), report.findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.level < b.level; });
   if (console.json())
     print_json(console, report);
   else
     print_report(console, report);
+  if (invocation.has("--space") && !console.json()) console.result("\n" + space_text(config));
   if (report.failed()) return kUserError;
   return invocation.has("--strict") && report.count(Level::warn) > 0 ? kNo : kDone;
 }
@@ -99,7 +135,7 @@ Command check_command() {
   c.options = {
       {"--text", "COLUMN", "column of the text", "data.text"},   {"--label", "COLUMN", "column of the label", "data.label"},
       {"--valid", "FILE", "validation file", "data.valid"},      {"--test", "FILE", "test file", "data.test"},
-      {"--strict", "", "exit code 1 if there are warnings", ""},
+      {"--strict", "", "exit code 1 if there are warnings", ""}, {"--space", "", "print the search space too", ""},
   };
   c.groups = kConfigGroup;
   c.run = run_check;

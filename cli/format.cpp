@@ -118,6 +118,8 @@ std::string format_count(std::int64_t count) { return scaled(count, {"", " k", "
 
 std::string format_bytes(std::int64_t bytes) { return scaled(bytes, {" B", " kB", " MB", " GB"}); }
 
+std::string plural(std::int64_t count, std::string_view noun) { return str(with_commas(count), " ", noun, count == 1 ? "" : "s"); }
+
 std::string format_percent(double share, int decimals) { return fixed(share * 100, decimals) + " %"; }
 
 std::size_t display_width(std::string_view text) {

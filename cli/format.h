@@ -24,6 +24,8 @@ std::optional<std::int64_t> parse_count(std::string_view text);
 std::string format_count(std::int64_t count);
 /// "812 B", "5.2 MB": powers of 1000.
 std::string format_bytes(std::int64_t bytes);
+/// "1 trial", "2,000 trials".
+std::string plural(std::int64_t count, std::string_view noun);
 /// "55.8 %".
 std::string format_percent(double share, int decimals = 1);
 

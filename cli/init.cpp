@@ -8,8 +8,8 @@
 #include <lathe/cli/session.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 
 namespace lathe::cli {
@@ -19,14 +19,12 @@ namespace fs = std::filesystem;
 
 /// What a beginner wants to see first. The other keys keep their defaults.
 bool is_essential(const Key& key) {
-  static constexpr std::array<std::string_view, 14> kPaths = {"lathe",           "seed",
-                                                              "task.metric",     "data.train",
-                                                              "data.valid",      "data.test",
-                                                              "data.text",       "data.label",
-                                                              "data.max_tokens", "search.trials",
-                                                              "train.epochs",    "finalists.count",
-                                                              "finalists.seeds", "finalists.epochs"};
-  return std::find(kPaths.begin(), kPaths.end(), key.path) != kPaths.end();
+  static constexpr std::string_view kPaths[] = {
+      "lathe",           "seed",          "task.kind",    "task.metric",     "data.train",
+      "data.valid",      "data.test",     "data.text",    "data.pair",       "data.label",
+      "data.max_tokens", "search.trials", "train.epochs", "finalists.count", "finalists.seeds",
+      "finalists.epochs"};
+  return std::find(std::begin(kPaths), std::end(kPaths), key.path) != std::end(kPaths);
 }
 
 /// Reads the data, writes what was found into the configuration, and says it.

@@ -5,6 +5,8 @@
 #include <lathe/cli/model_config.h>
 #include <lathe/cli/session.h>
 
+#include <algorithm>
+#include <iterator>
 #include <thread>
 
 namespace lathe::cli {
@@ -90,6 +92,21 @@ nas::Space make_space(const Config& config) {
   }
 }
 
+std::string space_size(const nas::Space& space) {
+  std::vector<std::string> continuous;
+  for (const nas::Parameter& p : space.parameters())
+    if (!p.count()) continuous.push_back(p.name);
+  if (continuous.empty()) return space.count().text() + " architectures";
+  nas::SpaceBuilder finite;
+  try {
+    for (const nas::Parameter& p : space.parameters())
+      if (p.count()) finite.add(p);
+    return str(finite.build().count().text(), " architectures, each with any ", join(continuous, ", "));
+  } catch (const InputError&) {  // a condition reads a continuous parameter
+    return "infinitely many architectures";
+  }
+}
+
 std::string backend_name(const Config& config) {
   const std::string& name = config.text("run.backend");
   return name == "auto" ? std::string() : name;
@@ -128,13 +145,22 @@ LoadedData load_data(Config& config, Console& console) {
 
 std::string data_stem(const Config& config) { return config.file("data.train").stem().string(); }
 
+void require_free_folder(const Config& config, bool force) {
+  const fs::path folder = config.file("output.dir");
+  const bool used = !folder.empty() && std::any_of(std::begin(kRunFiles), std::end(kRunFiles),
+                                                   [&](const char* name) { return fs::exists(folder / name); });
+  if (!used || force) return;
+  const std::string name = folder.string();
+  if (fs::exists(folder / "results.json"))
+    throw InputError(name + " holds a finished study; use --out NEW, --resume to extend, or --force to replace");
+  if (fs::exists(folder / "study.db"))
+    throw InputError(str(name, " holds an unfinished study; use --out NEW, --resume ", name, " to go on, or --force to replace"));
+  throw InputError(name + " holds a run; use --out NEW, --resume to go on, or --force to replace");
+}
+
 fs::path new_run_folder(const Config& config, bool force) {
+  require_free_folder(config, force);
   if (const fs::path folder = config.file("output.dir"); !folder.empty()) {
-    bool used = false;
-    for (const char* name : kRunFiles) used = used || fs::exists(folder / name);
-    if (used && !force)
-      throw InputError(folder.string() + " holds a run; use --out NEW, --resume " + folder.string() +
-                       " to go on with it, or --force to replace it");
     for (const char* name : kRunFiles) fs::remove_all(folder / name);
     make_folder(folder);
     return folder;

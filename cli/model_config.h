@@ -19,6 +19,9 @@ nas::Candidate base_candidate(const Config& config);
 /// [space], or default_space() if the configuration has none.
 nas::Space make_space(const Config& config);
 
+/// "1,296 architectures, each with any dropout, lr": what has finitely many values, and what has not.
+std::string space_size(const nas::Space& space);
+
 /// run.backend as Context wants it: "" for auto.
 std::string backend_name(const Config& config);
 /// run.threads; 0: one a core.
@@ -40,7 +43,10 @@ LoadedData load_data(Config& config, Console& console);
 /// "reviews" of "data/reviews.tsv": the name of runs.
 std::string data_stem(const Config& config);
 
-/// A new folder `runs/<stem>-<n>`, or the one of output.dir, which must not hold a run unless `force`, which empties it of one.
+/// InputError if output.dir holds a run and `force` is not given: asked before any work is done.
+void require_free_folder(const Config& config, bool force);
+
+/// A new folder `runs/<stem>-<n>`, or the one of output.dir, emptied of the run that it holds if `force`.
 std::filesystem::path new_run_folder(const Config& config, bool force);
 
 }  // namespace lathe::cli

@@ -83,6 +83,10 @@ class Parser {
     } catch (const CLI::ParseError& error) {
       throw InputError(str(error.what(), help_hint(command_)));
     }
+    // The library takes "--trials --json" for the value "--json".
+    for (const auto& [name, values] : valued_)
+      for (const std::string& value : *values)
+        if (is_option(value)) throw InputError(str(missing_value(words), help_hint(command_)));
     for (const std::string& word : app_.remaining())
       if (word.size() > 1 && word[0] == '-') unknown_option(command_, word);
   }
@@ -92,6 +96,14 @@ class Parser {
   std::vector<std::pair<std::string, std::vector<std::string>*>> valued_;
 
  private:
+  bool is_option(std::string_view word) const {
+    if (!word.starts_with('-')) return false;
+    for (const Option& option : all_options(command_))
+      for (const std::string_view name : split(option.names, ','))
+        if (name == word) return true;
+    return false;
+  }
+
   /// Which option stands at the end, or before another option, without its value.
   std::string missing_value(const std::vector<std::string>& words) const {
     for (std::size_t i = words.size(); i-- > 0;)

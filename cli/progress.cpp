@@ -1,110 +1,221 @@
-#include <lathe/base/text.h>
-#include <lathe/cli/format.h>
 #include <lathe/cli/progress.h>
 
+#include <lathe/base/text.h>
+#include <lathe/cli/format.h>
+
+#include <algorithm>
+#include <chrono>
+
 namespace lathe::cli {
+namespace {
 
 using namespace lathe::nas;
 
-SearchProgress::SearchProgress(Console& console, std::int64_t trials, std::string metric, int workers)
-    : console_(console), trials_(trials), metric_(std::move(metric)), workers_(workers) {}
+constexpr std::size_t kBar = 20;
+
+/// "[=====>----]"
+std::string bar(std::int64_t done, std::int64_t all) {
+  const std::size_t filled =
+      all <= 0 ? kBar : std::min(kBar, kBar * static_cast<std::size_t>(done) / static_cast<std::size_t>(all));
+  std::string out(filled, '=');
+  if (filled < kBar) out += '>';
+  return "[" + out + std::string(kBar + 1 - std::min(kBar + 1, out.size()), '-') + "]";
+}
+
+std::string percent(std::int64_t done, std::int64_t all) {
+  return str(all <= 0 ? 100 : std::min<std::int64_t>(100, 100 * done / all), " %");
+}
+
+std::string finalist_name(const Finalist& finalist) { return finalist.trial < 0 ? finalist.name : "#" + finalist.name; }
+
+}  // namespace
+
+double SearchProgress::steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+SearchProgress::SearchProgress(Console& console, Setup setup)
+    : console_(console), setup_(std::move(setup)), start_(setup_.clock()) {
+  const std::string wish = console.environment("LATHE_PROGRESS");
+  mode_ = console.json()                            ? Mode::json
+          : console.quiet() || wish == "none"       ? Mode::none
+          : console.can_redraw() && wish != "plain" ? Mode::redraw
+                                                    : Mode::lines;
+  if (mode_ == Mode::redraw) ticker_ = std::thread([this] { tick(); });
+}
+
+SearchProgress::~SearchProgress() { finish(); }
+
+void SearchProgress::tick() {
+  std::unique_lock lock(mutex_);
+  while (!over_) {
+    wake_.wait_for(lock, std::chrono::milliseconds(250));
+    if (over_) return;
+    if (setup_.stop.requested() && !announced_) {
+      announced_ = true;
+      console_.note("stopping after the running step… (^C again ends at once)");
+    }
+    draw();
+  }
+}
+
+void SearchProgress::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  wake_.notify_all();
+  if (ticker_.joinable()) ticker_.join();
+  console_.clear_block();
+}
 
 void SearchProgress::count(const Trial& trial) {
   ++done_;
   if (trial.state == TrialState::pruned) ++stopped_;
   if (trial.state == TrialState::failed) ++failed_;
-  if (trial.state == TrialState::complete && (best_ < 0 || trial.values[0] > best_value_)) {
-    best_ = trial.number;
-    best_value_ = trial.values[0];
-    best_point_ = trial.point.json();
-  }
+  if (trial.state != TrialState::complete || (best_ >= 0 && trial.values[0] <= best_value_)) return;
+  best_ = trial.number;
+  best_value_ = trial.values[0];
+  best_architecture_ = setup_.architecture(trial.point);
+  best_facts_.clear();
+  for (const auto& [name, value] : setup_.facts(trial.point)) best_facts_ += str("  ", format_count(value), " ", name);
 }
 
 void SearchProgress::resumed(const VirtualTime& engine) {
+  const std::lock_guard lock(mutex_);
   for (const std::int64_t number : engine.history().finished) count(engine.history().trials[static_cast<std::size_t>(number)]);
   done_at_start_ = done_;
-  if (done_ > 0) console_.note(str("resume  ", done_, " of ", trials_, " trials are done, commit ", engine.events()));
+  if (engine.events() > 0)
+    console_.note(str("resume  at commit ", engine.events(), ": ", done_, " of ", setup_.trials, " trials are done"));
 }
 
-void SearchProgress::committed(const Event& event, const VirtualTime& engine) {
-  if (event.kind != Event::Kind::finish) return;
-  const Trial& trial = engine.history().trials[static_cast<std::size_t>(event.trial)];
-  const std::int64_t best_before = best_;
-  count(trial);
-  running_.erase(event.trial);
-  const bool best = best_ != best_before;
-  if (console_.json()) {
+void SearchProgress::print_trial(const Trial& trial, bool best, std::uint64_t commit) {
+  if (mode_ == Mode::json) {
     console_.json_line("trial", [&](JsonWriter& json) {
-      json.member("trial", trial.number).member("state", state_name(trial.state)).key("value");
+      json.member("time", elapsed()).member("trial", trial.number).member("state", state_name(trial.state)).key(setup_.metric);
       if (trial.values.empty()) {
         json.null();
       } else {
         json.value(trial.values[0]);
       }
-      json.member("best", best).member("commit", event.index).key("point").raw(trial.point.json());
+      for (const auto& [name, value] : setup_.facts(trial.point)) json.member(name, value);
+      json.member("best", best).member("commit", commit).key("point").raw(trial.point.json());
+      if (!trial.note.empty()) json.member("note", trial.note);
     });
-  } else if (!console_.can_redraw()) {
-    console_.note(str("trial=", trial.number, " state=", state_name(trial.state), " ",
-                      trial.values.empty() ? std::string() : str(metric_, "=", fixed(trial.values[0], 4), " "),
-                      best ? "best=yes " : "", "commit=", event.index, " done=", done_, "/", trials_,
-                      trial.note.empty() ? "" : " note=" + json_quote(trial.note)));
+  } else if (mode_ == Mode::lines) {
+    std::string line = str("time=", fixed(elapsed(), 1), " trial=", trial.number, " state=", state_name(trial.state));
+    if (!trial.values.empty()) line += str(" ", setup_.metric, "=", fixed(trial.values[0], 4));
+    for (const auto& [name, value] : setup_.facts(trial.point)) line += str(" ", name, "=", value);
+    line += str(best ? " best=yes" : "", " commit=", commit, " done=", done_, "/", setup_.trials);
+    if (!trial.note.empty()) line += " note=" + json_quote(trial.note);
+    console_.note(line);
+  } else if (mode_ == Mode::redraw && trial.state == TrialState::failed) {
+    console_.note(str("trial #", trial.number, " failed: ", trial.note));
   }
+}
+
+void SearchProgress::committed(const Event& event, const VirtualTime& engine) {
+  if (event.kind != Event::Kind::finish) return;
+  const std::lock_guard lock(mutex_);
+  const Trial& trial = engine.history().trials[static_cast<std::size_t>(event.trial)];
+  const std::int64_t best_before = best_;
+  count(trial);
+  running_.erase(event.trial);
+  print_trial(trial, best_ != best_before, event.index);
   draw();
 }
 
 void SearchProgress::started(const TaskKey& key, const Segment& segment) {
-  running_[key.trial] = str("epoch ", segment.step);
+  const std::lock_guard lock(mutex_);
+  running_[key.trial].epoch = segment.step;
   draw();
 }
 
 void SearchProgress::computed(const TaskKey& key, const SegmentResult& result) {
-  if (!result.values.empty()) running_[key.trial] += " " + fixed(result.values[0], 3);
+  const std::lock_guard lock(mutex_);
+  const auto running = running_.find(key.trial);
+  if (running == running_.end()) return;
+  if (!result.values.empty()) running->second.value = fixed(result.values[0], 3);
   draw();
 }
 
 void SearchProgress::retried(const TaskKey& key, const std::string& reason) {
-  console_.warn(str("trial ", key.trial, " runs again: ", reason));
+  console_.warn(str("trial #", key.trial, " runs again: ", reason));
 }
 
-std::string SearchProgress::left() const {
-  const std::int64_t here = done_ - done_at_start_;
-  if (here < 3) return "";
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  return "  left " + format_duration(seconds / static_cast<double>(here) * static_cast<double>(trials_ - done_));
-}
-
-void SearchProgress::draw() {
-  if (!console_.can_redraw() || console_.quiet()) return;
-  const int filled = static_cast<int>(20 * done_ / std::max<std::int64_t>(trials_, 1));
-  std::string text = "search [" + std::string(static_cast<std::size_t>(filled), '=') +
-                     std::string(static_cast<std::size_t>(20 - filled), '-') + "]  " +
-                     str(done_, "/", trials_, " trials  ", stopped_, " stopped early  ", workers_,
-                         workers_ == 1 ? " worker" : " workers", left()) +
-                     "\n";
-  text += best_ < 0 ? std::string("best   none yet\n")
-                    : str("best   #", best_, " ", metric_, " ", fixed(best_value_, 4), "  ", best_point_, "\n");
-  text += "now   ";
-  for (const auto& [trial, what] : running_) text += str(" #", trial, " ", what);
-  std::string cut;
-  for (const std::string_view line : split(text, '\n'))
-    cut += (cut.empty() ? "" : "\n") + cut_to_width(line, static_cast<std::size_t>(console_.width()) - 1);
-  console_.draw_block(cut + "\n");
+void SearchProgress::begin_finalists(std::int64_t trainings) {
+  const std::lock_guard lock(mutex_);
+  finalists_ = true;
+  trainings_ = trainings;
+  finalists_start_ = setup_.clock();
+  draw();
 }
 
 void SearchProgress::finalist(const Finalist& finalist, const FinalRun& run, bool done) {
-  if (!done) return;
-  const std::string name = finalist.trial < 0 ? "default" : "#" + finalist.name;
-  if (console_.json()) {
-    console_.json_line("finalist", [&](JsonWriter& json) {
-      json.member("name", name).member("seed", run.seed).member("failure", run.failure);
-      json.member("valid", run.valid.accuracy);
-    });
-  } else {
-    console_.note(run.failure.empty()
-                      ? str("finalist ", name, " seed ", run.seed, ": validation accuracy ", fixed(run.valid.accuracy, 4),
-                            " after ", run.history.size(), run.history.size() == 1 ? " epoch" : " epochs")
-                      : str("finalist ", name, " seed ", run.seed, " failed: ", run.failure));
+  const std::lock_guard lock(mutex_);
+  const std::string name = str(finalist_name(finalist), " seed ", run.seed);
+  if (!done) {
+    if (!run.history.empty())
+      training_[name] = str("epoch ", run.history.size(), "/", finalist.candidate.training.epochs, " ",
+                            fixed(run.history.back().valid.accuracy, 3));
+    draw();
+    return;
   }
+  ++trained_;
+  training_.erase(name);
+  if (mode_ == Mode::json) {
+    console_.json_line("finalist", [&](JsonWriter& json) {
+      json.member("time", elapsed()).member("name", finalist_name(finalist)).member("seed", run.seed);
+      json.key("valid").begin_object().member("accuracy", run.valid.accuracy).member("macro_f1", run.valid.macro_f1).end_object();
+      if (!run.failure.empty()) json.member("failure", run.failure);
+    });
+  } else if (mode_ != Mode::none && !run.failure.empty()) {
+    console_.note(str("finalist ", name, " failed: ", run.failure));
+  } else if (mode_ == Mode::lines) {
+    console_.note(str("time=", fixed(elapsed(), 1), " finalist=", finalist_name(finalist), " seed=", run.seed, " accuracy=",
+                      fixed(run.valid.accuracy, 4), " epochs=", run.history.size(), " done=", trained_, "/", trainings_));
+  }
+  draw();
+}
+
+std::string SearchProgress::left(std::int64_t done, std::int64_t done_at_start, std::int64_t all, double since) const {
+  const std::int64_t here = done - done_at_start;
+  if (here < 3 || done >= all) return "";
+  return "  left " + format_duration((setup_.clock() - since) / static_cast<double>(here) * static_cast<double>(all - done));
+}
+
+std::string SearchProgress::search_block() const {
+  std::string out = str("search ", bar(done_, setup_.trials), " ", percent(done_, setup_.trials), "  ", done_, "/", setup_.trials,
+                        " trials  ", stopped_, " stopped early  ");
+  if (failed_ > 0) out += str(failed_, " failed  ");
+  out +=
+      str(setup_.workers, setup_.workers == 1 ? " worker" : " workers", left(done_, done_at_start_, setup_.trials, start_), "\n");
+  out += best_ < 0
+             ? std::string("best   none yet\n")
+             : str("best   #", best_, " ", setup_.metric, " ", fixed(best_value_, 4), best_facts_, "  ", best_architecture_, "\n");
+  out += "now   ";
+  for (const auto& [trial, running] : running_)
+    out += str(" #", trial, " epoch ", running.epoch, "/", setup_.epochs, running.value.empty() ? "" : " ", running.value, "  ");
+  return out + "  ^C stops cleanly\n";
+}
+
+std::string SearchProgress::finalist_block() const {
+  std::string out = str("retrain ", bar(trained_, trainings_), " ", percent(trained_, trainings_), "  ", trained_, "/", trainings_,
+                        " trainings", left(trained_, 0, trainings_, finalists_start_), "\nnow    ");
+  for (const auto& [name, what] : training_) out += str(" ", name, " ", what, "  ");
+  return out + "  ^C stops cleanly\n";
+}
+
+std::string SearchProgress::block() const {
+  const std::string whole = finalists_ ? finalist_block() : search_block();
+  std::string out;
+  for (const std::string_view line : split(whole, '\n'))
+    if (!line.empty()) out += cut_to_width(line, static_cast<std::size_t>(std::max(20, console_.width())) - 1) + "\n";
+  return out;
+}
+
+void SearchProgress::draw() {
+  if (mode_ == Mode::redraw && !over_) console_.draw_block(block());
 }
 
 }  // namespace lathe::cli

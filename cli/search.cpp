@@ -8,85 +8,20 @@
 #include <lathe/cli/model_config.h>
 #include <lathe/cli/progress.h>
 #include <lathe/cli/run.h>
+#include <lathe/cli/search_plan.h>
+#include <lathe/cli/search_result.h>
 #include <lathe/cli/session.h>
 #include <lathe/cli/signals.h>
-#include <lathe/nas/storage/sqlite.h>
-#include <lathe/nas/transformer/plan.h>
+#include <lathe/cli/study_source.h>
 #include <lathe/nas/transformer/search.h>
 
-#include <thread>
+#include <algorithm>
+#include <array>
 
 namespace lathe::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-int worker_count(const Config& config) {
-  const std::int64_t workers = config.integer("search.workers");
-  return workers > 0 ? static_cast<int>(workers) : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-nas::SearchSize size_of(const Config& config) {
-  nas::SearchSize size;
-  size.trials = config.integer("search.trials");
-  size.epochs = config.integer("train.epochs");
-  size.finalists = config.integer("finalists.count");
-  size.seeds = config.integer("finalists.seeds");
-  size.finalist_epochs = config.integer("finalists.epochs");
-  if (size.finalist_epochs == 0) size.finalist_epochs = size.epochs;
-  return size;
-}
-
-/// The plan: what will run, how long it takes; search.time becomes numbers of trials and epochs here, once.
-class Planner {
- public:
-  Planner(Config& config, const LoadedData& data, int workers) : config_(config), data_(data), workers_(workers) {}
-
-  void resolve_and_print(Console& console) {
-    const nas::TrainingSetting setting{
-        base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)};
-    const nas::TrainingObjective objective(setting, data_.rows.train, data_.rows.valid);
-    const nas::Space space = make_space(config_);
-    const nas::SpaceSample sample = nas::sample_space(space, objective);
-    const nas::CandidateCost base = nas::cost_of(setting.base, data_.task, data_.rows.train);
-    const nas::SpeedModel speed = nas::measure_speed(sample, objective, data_.rows.train);
-    nas::SearchSize size = size_of(config_);
-    if (const double seconds = config_.seconds("search.time"); seconds > 0) {
-      size = nas::resolve_time(seconds, sample, speed, size, base, workers_);
-      config_.resolve("search.trials", size.trials);
-      config_.resolve("train.epochs", size.epochs);
-      config_.resolve("finalists.count", size.finalists);
-      config_.resolve("finalists.seeds", size.seeds);
-      config_.resolve("finalists.epochs", size.finalist_epochs);
-    }
-    const nas::Estimate estimate = nas::estimate(sample, speed, size, base, workers_);
-    if (console.json()) {
-      console.json_line("plan", [&](JsonWriter& json) {
-        json.member("trials", size.trials)
-            .member("epochs", size.epochs)
-            .member("finalists", size.finalists)
-            .member("seeds", size.seeds);
-        json.member("search_seconds", estimate.search_seconds).member("finalist_seconds", estimate.finalist_seconds);
-        json.member("worker_bytes", estimate.worker_bytes).member("workers", workers_);
-      });
-      return;
-    }
-    console.note(str("space   ", space.count().text(), " architectures; ", format_percent(sample.admissible(), 0), " of ",
-                     sample.drawn, " drawn ones are valid and within the limits"));
-    console.note(str("plan    ", format_duration(estimate.search_seconds), " search: ", size.trials, " trials, ", size.epochs,
-                     " epochs, ", config_.text("search.sampler"), ", ", config_.text("search.pruner"), " stopping | ",
-                     format_duration(estimate.finalist_seconds), ": ", size.finalists, " finalists and the default x ", size.seeds,
-                     " seeds"));
-    console.note(str("total   at most about ", format_duration(estimate.total()), " with ", workers_,
-                     workers_ == 1 ? " worker" : " workers", " at ", fixed(speed.flops_per_second() * 1e-9, 0),
-                     " GFLOP/s each; memory ", format_bytes(estimate.worker_bytes), " a worker"));
-  }
-
- private:
-  Config& config_;
-  const LoadedData& data_;
-  int workers_;
-};
 
 nas::StudyHeader header_of(const Config& config, const LoadedData& data, const std::string& name) {
   nas::StudyHeader header;
@@ -104,160 +39,181 @@ nas::StudyHeader header_of(const Config& config, const LoadedData& data, const s
   return header;
 }
 
-std::string percent(double share) { return fixed(share, 4); }
+/// One call of the command, from the configuration to the result.
+class Search {
+ public:
+  explicit Search(Invocation& invocation) : invocation_(invocation), console_(invocation.console()) {}
 
-void print_result(Console& console, const nas::RunResults& results, const fs::path& folder) {
-  TextTable table({{"", TextTable::Align::left},
-                   {"model", TextTable::Align::left},
-                   {"test " + results.metric, TextTable::Align::right},
-                   {"validation", TextTable::Align::right},
-                   {"params", TextTable::Align::right},
-                   {"size", TextTable::Align::right},
-                   {"vs default", TextTable::Align::right}});
-  for (std::size_t i = 0; i < results.models.size(); ++i) {
-    const nas::ModelRow& m = results.models[i];
-    const bool failed = m.failed == m.seeds;
-    table.add({static_cast<int>(i) == results.winner ? "*" : "", m.name + " " + m.architecture,
-               failed ? "failed" : str(percent(m.test), " +-", fixed(m.half_width, 3)), failed ? "" : percent(m.valid),
-               format_count(m.params), format_bytes(m.bytes),
-               m.to_default ? str(m.to_default->mean >= 0 ? "+" : "", fixed(m.to_default->mean, 3)) : ""});
+  int run() {
+    if (invocation_.has("--resume"))
+      resume();
+    else if (!begin())
+      return kDone;
+    prepare();
+    return finish(execute());
   }
-  for (const nas::BaselineRow& b : results.baselines)
-    table.add({"", b.name, str(percent(results.metric == "accuracy" ? b.accuracy : b.macro_f1), " +-", fixed(b.half_width, 3))});
-  console.result(
-      str("test: ", with_commas(results.data.test_rows), " rows, read once; mean and 95 % interval over seeds and rows\n"));
-  console.result(table.text("  "));
-  for (const std::string& sentence : nas::verdict_sentences(results)) console.result("note    " + sentence + "\n");
-  if (results.winner >= 0) {
-    std::string parameters;
-    for (const auto& [name, value] : results.models[static_cast<std::size_t>(results.winner)].parameters)
-      parameters += str(" ", name, "=", value);
-    console.result("winner " + parameters + "\n");
-  }
-  console.result(str("files   ", (folder / "report.html").string(), ", ", (folder / "report.md").string(), ", ",
-                     (folder / "model").string(), "/\n"));
-  console.result(str("study   ", results.study.hash, " (lathe study hash ", folder.string(), ")\n"));
-  console.result(str("try     lathe predict ", (folder / "model").string(), " \"your text\"\n"));
-}
 
-struct Run {
-  fs::path folder;
-  bool resumed = false;
-};
-
-int run_search_command(Invocation& invocation) {
-  Console& console = invocation.console();
-  Run run;
-  Config config;
-  if (const std::string resume = invocation.value("--resume"); !resume.empty()) {
-    if (!invocation.arguments().empty())
-      throw InputError("--resume takes its data and settings from the run; leave out " + invocation.arguments()[0]);
-    if (!invocation.values("--set").empty() || invocation.has("--config"))
-      throw InputError("--resume goes on with the settings of the run; --set and -c would make it another study");
-    run.folder = resume;
-    run.resumed = true;
-    if (!fs::exists(run.folder / "config.toml")) throw InputError(resume + ": is not a run folder (no config.toml in it)");
-    config.read_file(run.folder / "config.toml");
-    if (invocation.has("--workers")) config.set_option("search.workers", invocation.value("--workers"), "--workers");
-    config.check();
-  } else {
-    config = configuration(invocation);
+ private:
+  /// A new run; false if only its plan was wanted.
+  bool begin() {
+    config_ = configuration(invocation_);
+    for (const std::string& limit : invocation_.values("--limit")) set_limit(limit);
+    require_free_folder(config_, invocation_.has("--force"));
+    data_ = load_data(config_, console_);
+    const bool dry = invocation_.has("--dry-run");
+    plan_search(config_, data_, console_, dry);
+    if (dry) {
+      console_.note("Nothing was run. Remove --dry-run to start.");
+      return false;
+    }
+    folder_ = new_run_folder(config_, invocation_.has("--force"));
+    write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_));
+    console_.note("writes  " + folder_.string());
+    return true;
   }
-  const LoadedData data = load_data(config, console);
-  const int workers = worker_count(config);
-  if (!run.resumed) {
-    if (config.file("output.dir").empty() && data_stem(config).empty())
-      throw InputError("no data: name a file (lathe search DATA)");
-    Planner(config, data, workers).resolve_and_print(console);
-    if (invocation.has("--dry-run")) {
-      console.note("Nothing was run. Remove --dry-run to start.");
+
+  /// Everything but the number of workers and a larger budget comes from the run.
+  void resume() {
+    static constexpr std::array<std::string_view, 10> kAllowed = {"--resume",  "--workers", "--trials", "--until-commit",
+                                                                  "--backend", "--threads", "--json",   "--verbose",
+                                                                  "--quiet",   "--color"};
+    for (const Option& option : all_options(invocation_.command()))
+      if (invocation_.has(option.long_name()) && std::find(kAllowed.begin(), kAllowed.end(), option.long_name()) == kAllowed.end())
+        throw InputError(str(option.long_name(), " would make another study; --resume takes data and settings from the run"));
+    if (!invocation_.arguments().empty())
+      throw InputError(str("--resume takes its data from the run; leave out ", invocation_.arguments()[0]));
+    folder_ = invocation_.value("--resume");
+    if (!fs::exists(folder_ / "config.toml")) throw InputError(folder_.string() + ": is not a run folder (no config.toml in it)");
+    config_.read_file(folder_ / "config.toml");
+    for (const auto& [option, key] : {std::pair("--workers", "search.workers"), std::pair("--backend", "run.backend")})
+      if (invocation_.has(option)) config_.set_option(key, invocation_.value(option), option);
+    config_.check();
+    const std::int64_t budget = config_.integer("search.trials");
+    job_.extend_to = invocation_.integer("--trials", 0, 1);
+    if (invocation_.has("--trials") && job_.extend_to <= budget)
+      throw InputError(
+          str("--trials ", job_.extend_to, ": the run has ", plural(budget, "trial"), " already; --resume can only add some"));
+    data_ = load_data(config_, console_);
+  }
+
+  /// NAME=VALUE of --limit.
+  void set_limit(const std::string& text) {
+    const std::size_t at = text.find('=');
+    const std::string path = "limits." + text.substr(0, at);
+    if (at == std::string::npos) throw InputError(str("--limit ", text, ": expected NAME=VALUE, such as params=2M"));
+    if (!find_key(path)) throw InputError(str("--limit ", text, ": ", unknown_key(path)));
+    config_.set_option(path, text.substr(at + 1), "--limit " + text.substr(0, at));
+  }
+
+  void prepare() {
+    const std::string& wish = config_.text("storage.name");
+    name_ = wish.empty() ? fs::absolute(folder_).lexically_normal().filename().string() : wish;
+    job_.folder = folder_;
+    job_.header = header_of(config_, data_, name_);
+    job_.setting = {base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)};
+    job_.finalists = config_.integer("finalists.count");
+    job_.seeds = config_.integer("finalists.seeds");
+    job_.finalist_epochs = config_.integer("finalists.epochs");
+    job_.report = config_.flag("output.report");
+    job_.license = config_.text("output.license");
+    job_.text = &data_.text;
+    job_.rows = &data_.rows;
+    job_.tokenizer = &*data_.tokenizer;
+    job_.data_name = config_.file("data.train").filename().string();
+    job_.warnings = data_.warnings;
+    job_.config = config_.to_toml(Config::Comments::none, folder_);
+    job_.commands = {{"Search again, to the same study hash", "lathe search config.toml --out again"},
+                     {"Print the study hash", "lathe study hash " + folder_.filename().string()},
+                     {"Classify a text", "lathe predict " + (folder_.filename() / "model").string() + " \"your text\""}};
+    job_.workers = worker_count(config_);
+    if (invocation_.has("--until-commit"))
+      job_.until_event = static_cast<std::uint64_t>(invocation_.integer("--until-commit", 0, 0));
+  }
+
+  SearchProgress::Setup progress_setup(const nas::StopFlag& stop) const {
+    SearchProgress::Setup setup;
+    setup.trials = std::max(job_.header.trials, job_.extend_to);
+    setup.metric = job_.header.metrics[0];
+    setup.workers = job_.workers;
+    setup.epochs = job_.setting.base.training.epochs;
+    setup.stop = stop;
+    setup.architecture = [this](const nas::Point& p) {
+      return nas::apply(job_.setting.base, p).architecture(data_.task).summary();
+    };
+    setup.facts = [this](const nas::Point& p) {
+      const nn::TransformerConfig architecture = nas::apply(job_.setting.base, p).architecture(data_.task);
+      return std::vector<std::pair<std::string, std::int64_t>>{{"params", nn::count_parameters(architecture)}};
+    };
+    return setup;
+  }
+
+  void watch(SearchProgress& progress) {
+    job_.observer = &progress;
+    job_.phase = [this, &progress](const std::string& phase) {
+      if (phase == "finalists") {
+        console_.note(
+            str("retrain ", plural(job_.finalists, "finalist"), " and the default, ", plural(job_.seeds, "seed"), " each"));
+        progress.begin_finalists((job_.finalists + 1) * job_.seeds);
+      } else {
+        progress.finish();
+        console_.note(phase == "baselines" ? "test    finalists and baselines, once" : "export  model and report");
+      }
+    };
+    job_.finalist_progress = [&progress](const nas::Finalist& f, const nas::FinalRun& r, bool done) {
+      progress.finalist(f, r, done);
+    };
+  }
+
+  nas::SearchOutcome execute() {
+    const StudySource source = open_or_create_study(config_, folder_, job_.header);
+    const std::string how = "lathe search --resume " + folder_.string();
+    const StopSignals signals(!console_.can_redraw());
+    job_.stop = signals.flag();
+    SearchProgress progress(console_, progress_setup(signals.flag()));
+    watch(progress);
+    nas::SearchOutcome outcome;
+    try {
+      outcome = nas::run_search(job_, *source.storage);
+    } catch (const nas::Interrupted&) {
+      progress.finish();
+      source.storage->settle();
+      throw StoppedByUser("stopped while retraining; the study is complete. Resume: " + how);
+    } catch (const InfrastructureError& error) {
+      progress.finish();
+      throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", how));
+    }
+    progress.finish();
+    source.storage->settle();
+    if (!outcome.study.finished && signals.requested())
+      throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", how));
+    return outcome;
+  }
+
+  int finish(const nas::SearchOutcome& outcome) {
+    if (!outcome.study.finished) {
+      console_.note(str("stopped at commit ", outcome.study.events, " as asked. Go on: lathe search --resume ", folder_.string()));
+      print_hash(console_, outcome.study.hash);
       return kDone;
     }
-    run.folder = new_run_folder(config, invocation.has("--force"));
-    write_file_atomic(run.folder / "config.toml", config.to_toml(Config::Comments::help, run.folder));
-    console.note("writes  " + run.folder.string());
+    if (!outcome.complete) {
+      console_.warn("no trial was completed: there is no model; lathe study show " + folder_.string() + " tells why");
+      print_hash(console_, outcome.study.hash);
+      return kNo;
+    }
+    print_result(console_, outcome, folder_);
+    return outcome.results.winner >= 0 ? kDone : kNo;
   }
 
-  nas::SearchJob job;
-  const std::string name = config.text("storage.name").empty() ? fs::absolute(run.folder).lexically_normal().filename().string()
-                                                               : config.text("storage.name");
-  job.folder = run.folder;
-  job.header = header_of(config, data, name);
-  job.setting = {base_candidate(config), data.task, {config.integer("limits.params")}, backend_name(config)};
-  job.finalists = config.integer("finalists.count");
-  job.seeds = config.integer("finalists.seeds");
-  job.finalist_epochs = config.integer("finalists.epochs");
-  job.report = config.flag("output.report");
-  job.license = config.text("output.license");
-  job.text = &data.text;
-  job.rows = &data.rows;
-  job.tokenizer = &*data.tokenizer;
-  job.data_name = config.file("data.train").filename().string();
-  job.warnings = data.warnings;
-  job.config = config.to_toml(Config::Comments::none, run.folder);
-  job.commands = {{"Search again, to the same study hash", "lathe search config.toml --out again"},
-                  {"Print the study hash", "lathe study hash " + run.folder.filename().string()},
-                  {"Classify a text", "lathe predict " + (run.folder.filename() / "model").string() + " \"your text\""}};
-  job.workers = workers;
-  const StopSignals signals;
-  job.stop = signals.flag();
-  if (invocation.has("--until-commit")) job.until_event = static_cast<std::uint64_t>(invocation.integer("--until-commit", 0, 0));
-  SearchProgress progress(console, job.header.trials, job.header.metrics[0], workers);
-  job.observer = &progress;
-  job.phase = [&](const std::string& phase) {
-    progress.finish();
-    console.note(phase == "finalists"   ? str("retrain ", job.finalists, " finalists and the default, ", job.seeds, " seeds each")
-                 : phase == "baselines" ? "test    finalists and baselines, once"
-                                        : "export  model and report");
-  };
-  job.finalist_progress = [&](const nas::Finalist& f, const nas::FinalRun& r, bool done) { progress.finalist(f, r, done); };
+  Invocation& invocation_;
+  Console& console_;
+  Config config_;
+  LoadedData data_;
+  fs::path folder_;
+  std::string name_;
+  nas::SearchJob job_;
+};
 
-  fs::path database = run.folder / "study.db";
-  if (const std::string& url = config.text("storage.url"); !url.empty()) {
-    if (url.find("://") != std::string::npos && !url.starts_with("sqlite:///"))
-      throw InputError("storage.url = " + url + ": expected a file or sqlite:///FILE");
-    database = url.starts_with("sqlite:///") ? url.substr(10) : url;
-  }
-  const auto backend = nas::sqlite_backend(database, true);
-  bool exists = false;
-  for (const nas::StudySummary& study : backend->studies()) exists = exists || study.name == name;
-  const auto storage = exists ? backend->open(name) : backend->create(job.header);
-  nas::SearchOutcome outcome;
-  const auto how = "lathe search --resume " + run.folder.string();
-  try {
-    outcome = nas::run_search(job, *storage);
-  } catch (const nas::Interrupted&) {
-    progress.finish();
-    storage->settle();
-    throw StoppedByUser("stopped while retraining. Resume: " + how);
-  } catch (const InfrastructureError& error) {
-    progress.finish();
-    throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", how));
-  }
-  progress.finish();
-  storage->settle();
-  if (!outcome.study.finished) {
-    if (signals.requested()) throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", how));
-    console.note(str("stopped at commit ", outcome.study.events, " as asked. Go on: ", how));
-    console.result(str("study   ", outcome.study.hash, "\n"));
-    return kDone;
-  }
-  if (!outcome.complete) {
-    console.warn("no trial succeeded: there is no model");
-    return kNo;
-  }
-  if (console.json()) {
-    console.json_line("result", [&](JsonWriter& json) {
-      json.member("folder", run.folder.string())
-          .member("hash", outcome.study.hash)
-          .key("results")
-          .raw(nas::to_json(outcome.results));
-    });
-  } else {
-    print_result(console, outcome.results, run.folder);
-  }
-  return outcome.results.winner >= 0 ? kDone : kNo;
-}
+int run_search_command(Invocation& invocation) { return Search(invocation).run(); }
 
 }  // namespace
 
@@ -274,11 +230,14 @@ Command search_command() {
       "default architecture, a bag of words and the majority class, and writes a model folder and a report.\n"
       "\n"
       "The same configuration and data give the same study hash, with any number of workers and after any interruption: the first "
-      "^C stops where nothing is lost and says how to resume; a killed search resumes the same way.";
+      "^C stops where nothing is lost and says how to resume; a killed search resumes the same way. --resume takes data and "
+      "settings "
+      "from the run; with --trials it adds trials to a finished one.";
   c.options = {
       {"--time", "TIME", "budget, resolved once into trials and epochs: 90s, 10m, 2h", "search.time"},
       {"--trials", "N", "architectures to try", "search.trials"},
       {"--preset", "NAME", "quick, balanced or thorough", ""},
+      {"--limit", "NAME=VALUE", "what a model may cost: params=2M", "", true},
       {"--text", "COLUMN", "column of the text", "data.text"},
       {"--label", "COLUMN", "column of the label", "data.label"},
       {"--valid", "FILE", "validation file", "data.valid"},

@@ -5,58 +5,103 @@
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
 #include <lathe/cli/run.h>
-#include <lathe/nas/storage/sqlite.h>
+#include <lathe/cli/study_source.h>
 #include <lathe/nas/study.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
 
 namespace lathe::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using Align = TextTable::Align;
 
-/// RUN|FILE: a run folder with study.db in it, or a database.
-fs::path database_of(const std::string& argument) {
-  const fs::path path(argument);
-  if (!fs::is_directory(path)) return path;
-  if (!fs::exists(path / "study.db")) throw InputError(argument + ": is not a run folder (no study.db in it)");
-  return path / "study.db";
-}
-
-struct Opened {
-  std::unique_ptr<nas::Backend> backend;
-  std::unique_ptr<nas::Storage> storage;
+/// A trial as the recorded lines tell it: name=value words of propose, report and finish events.
+struct TrialRecord {
+  std::int64_t number = 0;
+  std::string state = "running", values, failure, note;
+  std::string point = "{}";
+  int reports = 0;
+  std::uint64_t commit = 0;  ///< of its end
+  std::optional<double> value() const { return parse_double(values.substr(0, values.find(','))); }
 };
 
-Opened open_study(Invocation& invocation) {
-  Opened opened;
-  const fs::path file = database_of(invocation.arguments()[0]);
-  opened.backend = nas::sqlite_backend(file, false);
-  std::string name = invocation.value("--name");
-  if (name.empty()) {
-    const std::vector<nas::StudySummary> studies = opened.backend->studies();
-    if (studies.size() != 1) throw InputError(str(file.string(), ": holds ", studies.size(), " studies; choose one with --name"));
-    name = studies[0].name;
+std::string word_of(std::string_view line, std::string_view name) {
+  for (const std::string_view word : split(line, ' '))
+    if (word.starts_with(name) && word.size() > name.size() && word[name.size()] == '=')
+      return std::string(word.substr(name.size() + 1));
+  return "";
+}
+
+std::vector<TrialRecord> trials_of(const std::vector<nas::RecordedEvent>& events) {
+  std::map<std::int64_t, TrialRecord> trials;
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    const nas::RecordedEvent& event = events[index];
+    const std::vector<std::string_view> words = split(event.line, ' ');
+    const auto number = parse_int(word_of(event.line, "trial"));
+    if (!number || words.size() < 3) continue;
+    TrialRecord& trial = trials[*number];
+    trial.number = *number;
+    if (words[2] == "propose")
+      if (const std::size_t at = event.line.find("point="); at != std::string::npos) trial.point = event.line.substr(at + 6);
+    if (words[2] == "report") {
+      ++trial.reports;
+      trial.failure = word_of(event.line, "failure");
+      trial.note = event.note;
+    }
+    if (words[2] == "finish") {
+      trial.state = word_of(event.line, "state");
+      trial.values = word_of(event.line, "values");
+      trial.commit = index;
+    }
   }
-  opened.storage = opened.backend->open(name);
-  return opened;
+  std::vector<TrialRecord> out;
+  for (auto& [number, trial] : trials) out.push_back(std::move(trial));
+  return out;
+}
+
+/// The header's directions[0] and metrics[0].
+struct Goal {
+  bool maximise = true;
+  std::string metric = "value";
+};
+
+Goal goal_of(const std::string& header) {
+  Goal goal;
+  const nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
+  if (json.contains("directions") && json["directions"].is_array() && !json["directions"].empty())
+    goal.maximise = json["directions"][0] != "minimise";
+  if (json.contains("metrics") && json["metrics"].is_array() && !json["metrics"].empty() && json["metrics"][0].is_string())
+    goal.metric = json["metrics"][0].get<std::string>();
+  return goal;
+}
+
+/// Best first; trials without a value last; ties and the rest by number.
+void sort_by_value(std::vector<TrialRecord>& trials, bool maximise) {
+  std::stable_sort(trials.begin(), trials.end(), [&](const TrialRecord& a, const TrialRecord& b) {
+    const bool complete_a = a.state == "complete", complete_b = b.state == "complete";
+    if (complete_a != complete_b) return complete_a;
+    if (a.value().has_value() != b.value().has_value()) return a.value().has_value();
+    return a.value() && *a.value() != *b.value() && (*a.value() > *b.value()) == maximise;
+  });
 }
 
 int run_list(Invocation& invocation) {
   Console& console = invocation.console();
-  const auto backend = nas::sqlite_backend(database_of(invocation.arguments()[0]), false);
-  TextTable table({{"study", TextTable::Align::left},
-                   {"trials", TextTable::Align::right},
-                   {"events", TextTable::Align::right},
-                   {"made by", TextTable::Align::left}});
+  const auto backend = nas::sqlite_backend(database_file(study_place(invocation)), false);
+  TextTable table({{"study", Align::left}, {"trials", Align::right}, {"events", Align::right}, {"made by", Align::left}});
   for (const nas::StudySummary& study : backend->studies()) {
     if (console.json()) {
       console.json_line("study", [&](JsonWriter& json) {
-        json.member("name", study.name)
-            .member("trials", study.trials)
-            .member("events", study.events)
-            .member("lathe", !study.header.empty());
+        json.member("name", study.name).member("trials", study.trials).member("events", study.events);
+        json.member("lathe", !study.header.empty());
       });
     } else {
-      table.add({study.name, std::to_string(study.trials), std::to_string(study.events),
+      table.add({study.name, with_commas(study.trials), with_commas(static_cast<std::int64_t>(study.events)),
                  study.header.empty() ? "another program" : "lathe"});
     }
   }
@@ -65,114 +110,157 @@ int run_list(Invocation& invocation) {
 }
 
 int run_hash(Invocation& invocation) {
-  const Opened opened = open_study(invocation);
-  const std::string hash = nas::study_hash(opened.storage->header(), opened.storage->events(0));
-  const std::vector<std::string> foreign = opened.storage->foreign_changes();
-  for (const std::string& change : foreign) invocation.console().warn("the study is mixed: " + change);
-  if (invocation.console().json()) {
-    invocation.console().json_line("hash", [&](JsonWriter& json) {
-      json.member("name", opened.storage->name()).member("hash", hash).member("mixed", !foreign.empty());
+  Console& console = invocation.console();
+  const StudySource source = open_study(invocation);
+  const std::string hash = nas::study_hash(source.storage->header(), source.storage->events(0));
+  const std::vector<std::string> foreign = source.storage->foreign_changes();
+  for (const std::string& change : foreign) console.warn("the study is mixed: " + change);
+  if (console.json())
+    console.json_line("hash", [&](JsonWriter& json) {
+      json.member("name", source.storage->name()).member("hash", hash).member("mixed", !foreign.empty());
     });
-  } else {
-    invocation.console().result(hash + "\n");
-  }
+  else
+    console.result(hash + "\n");
   return kDone;
 }
 
-/// The recorded lines alone tell the trials: name=value words of propose, report and finish events.
-struct TrialLine {
-  std::string state = "running", values, point;
-  int reports = 0;
-};
-
-std::map<std::int64_t, TrialLine> trials_of(const std::vector<nas::RecordedEvent>& events) {
-  std::map<std::int64_t, TrialLine> trials;
-  for (const nas::RecordedEvent& event : events) {
-    const std::vector<std::string_view> words = split(event.line, ' ');
-    std::int64_t number = -1;
-    std::string state, values;
-    for (const std::string_view word : words) {
-      if (word.starts_with("trial=")) number = parse_int(word.substr(6)).value_or(-1);
-      if (word.starts_with("state=")) state = word.substr(6);
-      if (word.starts_with("values=")) values = word.substr(7);
-    }
-    if (number < 0 || words.size() < 3) continue;
-    TrialLine& trial = trials[number];
-    if (words[2] == "propose")
-      if (const std::size_t at = event.line.find("point="); at != std::string::npos) trial.point = event.line.substr(at + 6);
-    if (words[2] == "report") ++trial.reports;
-    if (words[2] == "finish") trial.state = state, trial.values = values;
-  }
-  return trials;
+void show_json(Console& console, const std::vector<TrialRecord>& trials) {
+  for (const TrialRecord& trial : trials)
+    console.json_line("trial", [&](JsonWriter& json) {
+      json.member("trial", trial.number).member("state", trial.state).key("value");
+      if (const auto value = trial.value()) {
+        json.value(*value);
+      } else {
+        json.null();
+      }
+      json.member("reports", trial.reports).key("point").raw(trial.point);
+      if (!trial.failure.empty()) json.member("failure", trial.failure).member("note", trial.note);
+    });
 }
 
 int run_show(Invocation& invocation) {
   Console& console = invocation.console();
-  const Opened opened = open_study(invocation);
-  const std::vector<nas::RecordedEvent> events = opened.storage->events(0);
-  const std::map<std::int64_t, TrialLine> trials = trials_of(events);
-  if (console.json()) {
-    for (const auto& [number, trial] : trials)
-      console.json_line("trial", [&, n = number, &t = trial](JsonWriter& json) {
-        json.member("trial", n).member("state", t.state).member("values", t.values).member("reports", t.reports);
-        json.key("point").raw(t.point.empty() ? "{}" : t.point);
-      });
-    return kDone;
-  }
-  console.result(str("study   ", opened.storage->name(), "\nhash    ", nas::study_hash(opened.storage->header(), events),
-                     "\nevents  ", events.size(), "\n"));
-  for (const std::string& change : opened.storage->foreign_changes()) console.result("mixed   " + change + "\n");
-  TextTable table({{"trial", TextTable::Align::right},
-                   {"state", TextTable::Align::left},
-                   {"value", TextTable::Align::right},
-                   {"reports", TextTable::Align::right},
-                   {"point", TextTable::Align::left}});
-  for (const auto& [number, trial] : trials)
-    table.add({std::to_string(number), trial.state, trial.values, std::to_string(trial.reports), trial.point});
+  const StudySource source = open_study(invocation);
+  const std::vector<nas::RecordedEvent> events = source.storage->events(0);
+  std::vector<TrialRecord> trials = trials_of(events);
+  const Goal goal = goal_of(source.storage->header());
+  std::map<std::string, std::int64_t> states;
+  for (const TrialRecord& trial : trials) ++states[trial.state];
+  const std::int64_t top = invocation.integer("--top", 0, 1);
+  if (top > 0) sort_by_value(trials, goal.maximise);
+  if (top > 0 && top < static_cast<std::int64_t>(trials.size())) trials.resize(static_cast<std::size_t>(top));
+  if (console.json()) return show_json(console, trials), kDone;
+
+  std::string counts;
+  for (const auto& [state, count] : states) counts += str(counts.empty() ? "" : ", ", with_commas(count), " ", state);
+  console.result(str("study   ", source.storage->name(), "\nhash    ", nas::study_hash(source.storage->header(), events),
+                     "\nevents  ", with_commas(static_cast<std::int64_t>(events.size())), "\ntrials  ", counts, "\n"));
+  for (const std::string& change : source.storage->foreign_changes()) console.result("mixed   " + change + "\n");
+  TextTable table({{"trial", Align::right},
+                   {"state", Align::left},
+                   {goal.metric, Align::right},
+                   {"reports", Align::right},
+                   {"point", Align::left}});
+  for (const TrialRecord& trial : trials)
+    table.add({std::to_string(trial.number), trial.state, trial.value() ? fixed(*trial.value(), 4) : trial.failure,
+               std::to_string(trial.reports), trial.note.empty() ? trial.point : str(trial.note, "  ", trial.point)});
   console.result(table.text());
   return kDone;
 }
 
-int run_export(Invocation& invocation) {
-  const Opened opened = open_study(invocation);
-  const std::string target = invocation.value("--out", "-");
-  std::string text = JsonWriter()
-                         .begin_object()
-                         .member("name", opened.storage->name())
-                         .key("header")
-                         .raw(opened.storage->header())
-                         .end_object()
-                         .text() +
-                     "\n";
+// ---- export
+
+/// Header and events, one JSON object a line: everything.
+std::string export_jsonl(nas::Storage& storage, const std::vector<nas::RecordedEvent>& events) {
+  JsonWriter first;
+  first.begin_object().member("name", storage.name()).key("header").raw(storage.header()).end_object();
+  std::string text = first.text() + "\n";
   std::uint64_t index = 0;
-  for (const nas::RecordedEvent& event : opened.storage->events(0)) {
+  for (const nas::RecordedEvent& event : events) {
     JsonWriter json;
     json.begin_object().member("event", index++).member("line", event.line);
     if (!event.note.empty()) json.member("note", event.note);
     if (!event.attributes.empty()) json.key("attributes").raw(event.attributes);
     text += json.end_object().text() + "\n";
   }
-  if (target == "-") {
-    invocation.console().result(text);
-    return kDone;
+  return text;
+}
+
+/// Exactly the bytes that the study hash covers: `| sha256sum` gives it.
+std::string export_log(nas::Storage& storage, const std::vector<nas::RecordedEvent>& events) {
+  std::string text = storage.header() + "\n";
+  for (const nas::RecordedEvent& event : events) text += event.line + "\n";
+  return text;
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+/// A row a trial, a column a parameter.
+std::string export_csv(const nas::Storage& storage, const std::vector<nas::RecordedEvent>& events) {
+  const std::vector<TrialRecord> trials = trials_of(events);
+  std::vector<std::string> names;
+  std::set<std::string> known;
+  std::vector<nlohmann::ordered_json> points;
+  for (const TrialRecord& trial : trials) {
+    points.push_back(nlohmann::ordered_json::parse(trial.point, nullptr, false));
+    if (!points.back().is_object()) continue;
+    for (const auto& [name, value] : points.back().items())
+      if (known.insert(name).second) names.push_back(name);
   }
+  std::string text = str("trial,state,", csv_field(goal_of(storage.header()).metric), ",reports");
+  for (const std::string& name : names) text += "," + csv_field(name);
+  text += "\n";
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    text += str(trials[i].number, ",", trials[i].state, ",", csv_field(trials[i].values), ",", trials[i].reports);
+    for (const std::string& name : names) {
+      text += ",";
+      if (!points[i].is_object() || !points[i].contains(name)) continue;
+      text += csv_field(points[i][name].is_string() ? points[i][name].get<std::string>() : points[i][name].dump());
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+int run_export(Invocation& invocation) {
+  const StudySource source = open_study(invocation);
+  const std::vector<nas::RecordedEvent> events = source.storage->events(0);
+  const std::string target = invocation.value("--out", "-");
+  const std::string format = invocation.value("--format", "jsonl");
+  std::string text;
+  if (format == "jsonl")
+    text = export_jsonl(*source.storage, events);
+  else if (format == "csv")
+    text = export_csv(*source.storage, events);
+  else if (format == "log")
+    text = export_log(*source.storage, events);
+  else
+    throw InputError(str("--format ", format, ": expected jsonl, csv or log"));
+  if (target == "-") return invocation.console().result(text), kDone;
   if (fs::exists(target) && !invocation.has("--force"))
     throw InputError(target + " exists; use --out NEW, or --force to replace it");
   write_file_atomic(target, text);
-  invocation.console().note(str("wrote ", target, ": header and ", index, " events, one JSON object a line"));
+  invocation.console().note(str("wrote ", target));
   return kDone;
 }
 
-Command study_command(const char* name, const char* summary, int (*run)(Invocation&)) {
+Command study_command(std::string_view name, std::string_view summary, int (*run)(Invocation&)) {
   Command c;
-  c.name = str("study ", std::string_view(name));
+  c.name = str("study ", name);
   c.summary = summary;
-  c.arguments = "RUN|DATABASE";
-  c.min_arguments = c.max_arguments = 1;
-  c.examples = {str("lathe study ", std::string_view(name), " runs/reviews-1"),
-                str("lathe study ", std::string_view(name), " study.db --json")};
-  c.about = "RUN is a run folder; DATABASE any SQLite file with studies in Optuna's schema.";
-  c.options = {{"--name", "STUDY", "which study, where the database holds several", ""}};
+  c.arguments = "[RUN|DATABASE]";
+  c.max_arguments = 1;
+  c.examples = {str("lathe study ", name, " runs/reviews-1"), str("lathe study ", name, " --storage sqlite:///study.db --json")};
+  c.about =
+      "RUN is a run folder; DATABASE any SQLite file with studies in Optuna's schema, or sqlite:///FILE. Without it --storage or "
+      "the "
+      "variable LATHE_STORAGE names the database.";
+  c.options = {{"--storage", "URL", "the database, instead of an argument", ""}};
   c.run = run;
   return c;
 }
@@ -180,11 +268,18 @@ Command study_command(const char* name, const char* summary, int (*run)(Invocati
 }  // namespace
 
 std::vector<Command> study_commands() {
+  const Option name = {"--name", "STUDY", "which study, where the database holds several", ""};
   Command list = study_command("list", "the studies of a database", run_list);
   list.aliases = {"study ls"};
   Command show = study_command("show", "trials, states and values of a study", run_show);
+  show.options.push_back(name);
+  show.options.push_back({"--top", "K", "the best K trials, best first (all, by number)", ""});
   Command hash = study_command("hash", "the study hash: what \"same bits\" means", run_hash);
-  Command out = study_command("export", "header and events as JSON lines", run_export);
+  hash.options.push_back(name);
+  Command out = study_command("export", "a study as JSON lines, CSV or its hashed log", run_export);
+  out.options.push_back(name);
+  out.options.push_back(
+      {"--format", "NAME", "jsonl: everything; csv: a row a trial; log: the bytes that the study hash covers", ""});
   out.options.push_back({"--out", "FILE", "where to write (-, standard output)", ""});
   out.groups = kForceGroup;
   return {list, show, hash, out};

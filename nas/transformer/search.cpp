@@ -215,6 +215,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   options.workers = job.workers;
   options.stop = job.stop;
   options.until_event = job.until_event;
+  options.extend_to = job.extend_to;
   options.observer = job.observer;
   options.checkpoints = checkpoints.get();
   outcome.study = execute(job.header, objective, storage, options);

@@ -1,0 +1,121 @@
+#include <lathe/cli/search_plan.h>
+
+#include <lathe/base/error.h>
+#include <lathe/base/text.h>
+#include <lathe/cli/format.h>
+#include <lathe/nas/transformer/plan.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace lathe::cli {
+namespace {
+
+nas::SearchSize size_of(const Config& config) {
+  nas::SearchSize size;
+  size.trials = config.integer("search.trials");
+  size.epochs = config.integer("train.epochs");
+  size.finalists = config.integer("finalists.count");
+  size.seeds = config.integer("finalists.seeds");
+  size.finalist_epochs = config.integer("finalists.epochs");
+  if (size.finalist_epochs == 0) size.finalist_epochs = size.epochs;
+  return size;
+}
+
+void resolve(Config& config, const nas::SearchSize& size) {
+  config.resolve("search.trials", size.trials);
+  config.resolve("train.epochs", size.epochs);
+  config.resolve("finalists.count", size.finalists);
+  config.resolve("finalists.seeds", size.seeds);
+  config.resolve("finalists.epochs", size.finalist_epochs);
+  config.resolve("search.time", std::string());
+}
+
+/// The smallest of the valid architectures that limits leave aside, for the message that none is left.
+[[noreturn]] void nothing_within_limits(const Config& config, nas::TrainingSetting setting, const nas::Space& space,
+                                        const LoadedData& data) {
+  setting.limits = {};
+  const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
+  const nas::SpaceSample sample = nas::sample_space(space, objective);  // InputError: no valid point at all
+  std::size_t smallest = 0;
+  for (std::size_t i = 1; i < sample.costs.size(); ++i)
+    if (sample.costs[i].parameters < sample.costs[smallest].parameters) smallest = i;
+  const nas::Candidate candidate = objective.candidate(sample.points[smallest]);
+  const std::string& origin = config.origin("limits.params");
+  throw InputError(str(origin.empty() ? "" : origin + ": ", "limits.params = ", config.integer("limits.params"),
+                       " excludes every architecture that was drawn; the smallest has ",
+                       with_commas(sample.costs[smallest].parameters), " parameters (layers ", candidate.layers, ", hidden ",
+                       candidate.hidden, ")"));
+}
+
+struct Plan {
+  nas::SearchSize size;
+  nas::Estimate estimate;
+  double admissible = 0, flops_per_second = 0;
+  std::int64_t drawn = 0;
+  std::string space;
+  int workers = 1;
+};
+
+Plan make_plan(Config& config, const LoadedData& data) {
+  const nas::TrainingSetting setting{base_candidate(config), data.task, {config.integer("limits.params")}, backend_name(config)};
+  const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
+  const nas::Space space = make_space(config);
+  nas::SpaceSample sample;
+  try {
+    sample = nas::sample_space(space, objective);
+  } catch (const InputError&) {
+    if (setting.limits.params > 0) nothing_within_limits(config, setting, space, data);
+    throw;
+  }
+  const nas::CandidateCost base = nas::cost_of(setting.base, data.task, data.rows.train);
+  const nas::SpeedModel speed = nas::measure_speed(sample, objective, data.rows.train);
+  Plan plan;
+  plan.workers = worker_count(config);
+  plan.size = size_of(config);
+  if (const double seconds = config.seconds("search.time"); seconds > 0) {
+    plan.size = nas::resolve_time(seconds, sample, speed, plan.size, base, plan.workers);
+    resolve(config, plan.size);
+  }
+  plan.estimate = nas::estimate(sample, speed, plan.size, base, plan.workers);
+  plan.admissible = sample.admissible();
+  plan.drawn = sample.drawn;
+  plan.flops_per_second = speed.flops_per_second();
+  plan.space = space_size(space);
+  return plan;
+}
+
+void print_json(const Plan& plan, Console& console) {
+  console.json_line("plan", [&](JsonWriter& json) {
+    json.member("space", plan.space).member("admissible", plan.admissible).member("trials", plan.size.trials);
+    json.member("epochs", plan.size.epochs).member("finalists", plan.size.finalists).member("seeds", plan.size.seeds);
+    json.member("finalist_epochs", plan.size.finalist_epochs).member("workers", plan.workers);
+    json.member("search_seconds", plan.estimate.search_seconds).member("finalist_seconds", plan.estimate.finalist_seconds);
+    json.member("worker_bytes", plan.estimate.worker_bytes).member("flops_per_second", plan.flops_per_second);
+  });
+}
+
+}  // namespace
+
+int worker_count(const Config& config) {
+  const std::int64_t workers = config.integer("search.workers");
+  return workers > 0 ? static_cast<int>(workers) : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void plan_search(Config& config, const LoadedData& data, Console& console, bool is_result) {
+  const Plan plan = make_plan(config, data);
+  if (console.json()) return print_json(plan, console);
+  const auto print = [&](const std::string& line) { is_result ? console.result(line + "\n") : console.note(line); };
+  const nas::SearchSize& size = plan.size;
+  print(str("space   ", plan.space, "; ", format_percent(plan.admissible, 0), " of ", plan.drawn,
+            " drawn ones are valid and within the limits"));
+  print(str("plan    ", format_duration(plan.estimate.search_seconds), " search: ", plural(size.trials, "trial"), ", ",
+            plural(size.epochs, "epoch"), ", ", config.text("search.sampler"), " sampler, ", config.text("search.pruner"),
+            " stopping | ", format_duration(plan.estimate.finalist_seconds), ": ", plural(size.finalists, "finalist"),
+            " and the default x ", plural(size.seeds, "seed"), ", ", plural(size.finalist_epochs, "epoch")));
+  print(str("total   at most about ", format_duration(plan.estimate.total()), " with ", plural(plan.workers, "worker"), " at ",
+            fixed(plan.flops_per_second * 1e-9, 0), " GFLOP/s each; memory ", format_bytes(plan.estimate.worker_bytes),
+            " a worker"));
+}
+
+}  // namespace lathe::cli

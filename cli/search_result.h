@@ -1,0 +1,17 @@
+// What a finished search says on standard output.
+#pragma once
+#include <lathe/cli/console.h>
+#include <lathe/nas/transformer/search.h>
+
+#include <filesystem>
+#include <string>
+
+namespace lathe::cli {
+
+/// The table of the test, what can and cannot be told apart, where the files are, the study hash and what to do next.
+void print_result(Console& console, const nas::SearchOutcome& outcome, const std::filesystem::path& folder);
+
+/// The study hash alone, of a study that was stopped on purpose or has no model.
+void print_hash(Console& console, const std::string& hash);
+
+}  // namespace lathe::cli

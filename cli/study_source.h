@@ -1,0 +1,31 @@
+// Where a study lies: the database of a run folder, a file, or storage.url.
+#pragma once
+#include <lathe/cli/config.h>
+#include <lathe/cli/options.h>
+#include <lathe/nas/storage/sqlite.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace lathe::cli {
+
+struct StudySource {
+  std::filesystem::path file;
+  std::unique_ptr<nas::Backend> backend;
+  std::unique_ptr<nas::Storage> storage;
+};
+
+/// The file that a run folder, a path or an URL sqlite:///PATH means. InputError for a folder without study.db and for other URLs.
+std::filesystem::path database_file(const std::string& place);
+
+/// storage.url, or study.db in the run folder; the study storage.name, or that of the folder. A study that is there must have been
+/// made from the same data, configuration and numerics: InputError says what differs.
+StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, const nas::StudyHeader& header);
+
+/// What a command on studies is given: RUN|DATABASE, or --storage, or $LATHE_STORAGE. InputError if there is none.
+std::string study_place(Invocation& invocation);
+/// The study of `--name`, or the only one.
+StudySource open_study(Invocation& invocation);
+
+}  // namespace lathe::cli
