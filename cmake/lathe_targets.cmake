@@ -59,12 +59,6 @@ endfunction()
 # lathe_test(<name> SOURCES … DEPS … [LABELS …] [TIMEOUT seconds]): one doctest program, one ctest case a program.
 function(lathe_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;ARGS")
-  foreach(source IN LISTS arg_SOURCES)  # DEV GUARD
-    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-      message(WARNING "test ${name}: ${source} is missing")
-      return()
-    endif()
-  endforeach()
   if(NOT TARGET test_${name})
     add_executable(test_${name} ${arg_SOURCES} ${PROJECT_SOURCE_DIR}/tests/support/main.cpp)
     target_link_libraries(test_${name} PRIVATE lathe_warnings)
