@@ -46,7 +46,7 @@ for name in "${builds[@]}"; do
     tsan)  # the parts with threads
       build build/tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLATHE_SANITIZE=thread -- threaded_tests
       run build/tsan -L threads -LE slow ;;
-    minimal)  # no OpenMP, no SQLite, no third-party header in the libraries
+    minimal)  # no SQLite, no third-party header in the libraries
       build build/minimal -DCMAKE_BUILD_TYPE=Release -DLATHE_MINIMAL=ON --
       run build/minimal -LE 'exhaustive|slow|packaging' ;;
     *) echo "test.sh: unknown build '$name'; known: release clang asan-ubsan tsan minimal" >&2; exit 2 ;;

@@ -1,5 +1,4 @@
 # Optional parts. find_package first, plain headers where a distribution ships no package file; nothing is downloaded.
-set(LATHE_PARTS "" CACHE INTERNAL "")
 
 function(lathe_part name found why)
   if(found)
@@ -13,12 +12,10 @@ function(lathe_part name found why)
 endfunction()
 
 if(LATHE_MINIMAL)
-  foreach(part IN ITEMS OPENMP SQLITE JSON TOML CLI11 UTF8PROC)
+  foreach(part IN ITEMS SQLITE JSON TOML CLI11 UTF8PROC)
     lathe_part(${part} FALSE "LATHE_MINIMAL=ON")
   endforeach()
 else()
-  find_package(OpenMP QUIET COMPONENTS CXX)
-  lathe_part(OPENMP "${OpenMP_CXX_FOUND}" "compiler without OpenMP; on Debian with clang: libomp-dev")
   find_package(SQLite3 QUIET)
   lathe_part(SQLITE "${SQLite3_FOUND}" "Debian: libsqlite3-dev")
   find_package(nlohmann_json QUIET)

@@ -18,7 +18,7 @@ namespace lathe {
 struct ContextOptions {
   Device device = Device::kCpu;
   std::string backend{};   ///< "spec", "scalar", "avx2", "avx512", "neon"; empty: LATHE_BACKEND if set, else the best one here
-  int threads = 1;         ///< a one-thread Context never enters OpenMP
+  int threads = 1;         ///< a one-thread Context starts no thread
   std::uint64_t seed = 0;  ///< with `trial`: the keys of every random stream
   std::uint64_t trial = 0;
   std::int64_t memory_limit = 0;  ///< accounted bytes, 0 = none; MemoryLimitError beyond
