@@ -71,7 +71,6 @@ class Parser {
         valued_.push_back({name, &values});
       }
     }
-    app_.add_option("arguments", arguments_);
   }
 
   void parse(const std::vector<std::string>& words) {
@@ -87,8 +86,16 @@ class Parser {
     for (const auto& [name, values] : valued_)
       for (const std::string& value : *values)
         if (is_option(value)) throw InputError(str(missing_value(words), help_hint(command_)));
-    for (const std::string& word : app_.remaining())
-      if (word.size() > 1 && word[0] == '-') unknown_option(command_, word);
+    // Arguments are what is left: as an option of its own the library would take "[MAX 2 9 ]" for a list and drop its brackets.
+    bool texts_only = false;
+    for (const std::string& word : app_.remaining()) {
+      if (word == "--" && !texts_only) {
+        texts_only = true;
+        continue;
+      }
+      if (!texts_only && word.size() > 1 && word[0] == '-') unknown_option(command_, word);
+      arguments_.push_back(word);
+    }
   }
 
   std::vector<std::string> arguments_;

@@ -281,3 +281,17 @@ TEST_CASE("progress") {
   progress.finish();
   CHECK(has(err.str(), "\x1b[3A"));
 }
+
+TEST_CASE("a text in brackets, and one behind --, is an argument as it stands") {
+  const auto predict =
+      std::find_if(cli::commands().begin(), cli::commands().end(), [](const auto& c) { return c.name == "predict"; });
+  REQUIRE(predict != cli::commands().end());
+  std::istringstream in;
+  std::ostringstream out, err;
+  cli::Streams streams{in, out, err};
+  cli::Console console(streams);
+  const std::vector<std::string> words = {"model", "[MAX 2 9 ]", "[a,b]", "{c}", "plain, text", "--", "--top"};
+  CHECK(cli::parse(*predict, words, console).arguments() ==
+        std::vector<std::string>{"model", "[MAX 2 9 ]", "[a,b]", "{c}", "plain, text", "--top"});
+  CHECK(cli::parse(*predict, {"--top", "2", "model", "[x]"}, console).arguments() == std::vector<std::string>{"model", "[x]"});
+}
