@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <string>
 
 namespace lathe::test {
 
@@ -12,7 +13,7 @@ inline std::filesystem::path shared_file(const char* name) {
   const char* root = std::getenv("LATHE_SHARED");
   const std::filesystem::path path = std::filesystem::path(root ? root : "../shared") / name;
   if (std::filesystem::exists(path)) return path;
-  MESSAGE("SKIPPED: shared data " << name << " is absent");
+  MESSAGE("SKIPPED: shared data " << std::string(name) << " is absent");
   return {};
 }
 
