@@ -10,6 +10,7 @@
 // trial) at counter = epoch, dropout by stream `dropout` at counter = step: nothing random has state, so a checkpoint is the
 // parameters, the optimizer's state, the best parameters so far, and a position.
 #pragma once
+#include <lathe/base/error.h>
 #include <lathe/data/batch.h>
 #include <lathe/nn/transformer.h>
 #include <lathe/optim/optimizer.h>
