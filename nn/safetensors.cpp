@@ -11,7 +11,7 @@
 #include <set>
 #include <utility>
 
-#include "safetensors_header.h"
+#include <lathe/nn/safetensors_header.h>
 
 namespace lathe::nn {
 

@@ -1,4 +1,4 @@
-#include "safetensors_header.h"
+#include <lathe/nn/safetensors_header.h>
 
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
