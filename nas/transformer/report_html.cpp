@@ -30,7 +30,7 @@ tr.winner td { font-weight: 600; } code, pre { font: .85rem/1.45 ui-monospace, m
 .line.third { stroke: var(--third); stroke-dasharray: 2 3; } .point.third { fill: var(--third); } .line.default { stroke: var(--fg); stroke-dasharray: 8 3 2 3; } .point.default { fill: var(--fg); }
 .point.trial { fill-opacity: .75; } .limit { stroke: var(--best); stroke-width: 1.5; stroke-dasharray: 5 4; }
 td.right { outline: 1px solid var(--trial); outline-offset: -2px; }
-.bar { display: inline-block; height: .7rem; background: var(--bar); } details { margin: .4rem 0; } summary { cursor: pointer; } td { overflow-wrap: anywhere; }
+.bar { display: inline-block; height: .7rem; background: var(--bar); } details { margin: .4rem 0; } summary { cursor: pointer; } td { overflow-wrap: break-word; } td.n { white-space: nowrap; }
 @media print { :root { --fg: #000000; --bg: #ffffff; --soft: #444444; --rule: #bbbbbb; --best: #d55e00; --trial: #0072b2; --second: #009e73; --third: #cc79a7; --bar: #0072b2; }
 body { max-width: none; font-size: 11pt; } svg, tr, pre { break-inside: avoid; } h2 { break-after: avoid; } }
 </style>
