@@ -1,0 +1,138 @@
+// One training step of an encoder classifier at the sizes that a search visits, as a program that a peer can be run against: the
+// same model, shapes and work as a line of JSON a size (pre-norm, LayerNorm, tanh GELU, mean pooling, cross entropy, AdamW).
+//
+//   bench_train_step --hidden 64,128,256 --batch 32 --seq 64 --threads 1 --backend avx512
+#include "bench/support.h"
+
+#include <lathe/base/text.h>
+#include <lathe/nn/transformer.h>
+#include <lathe/optim/optimizer.h>
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <span>
+#include <sstream>
+
+namespace lathe::bench {
+namespace {
+
+struct Options {
+  std::vector<Index> hidden{64, 128, 256, 512};
+  Index layers = 4, head_dim = 32, ffn = 4, batch = 32, seq = 64, vocab = 8192;
+  int threads = 1;
+  double seconds = 4, dropout = 0;
+  std::string backend;
+};
+
+[[noreturn]] void usage(const std::string& why) {
+  std::fprintf(stderr,
+               "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
+               "[--vocab N] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
+               why.c_str());
+  std::exit(2);
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  const std::map<std::string, Index*> numbers{{"--layers", &o.layers}, {"--head-dim", &o.head_dim}, {"--ffn", &o.ffn},
+                                              {"--batch", &o.batch},   {"--seq", &o.seq},           {"--vocab", &o.vocab}};
+  for (int i = 1; i < argc; i += 2) {
+    const std::string name = argv[i];
+    if (i + 1 == argc) usage(name + ": expected a value");
+    const char* value = argv[i + 1];
+    if (const auto number = numbers.find(name); number != numbers.end()) {
+      *number->second = std::atoll(value);
+    } else if (name == "--hidden") {
+      o.hidden.clear();
+      std::stringstream list(value);
+      for (std::string item; std::getline(list, item, ',');) o.hidden.push_back(std::atoll(item.c_str()));
+    } else if (name == "--threads") {
+      o.threads = std::atoi(value);
+    } else if (name == "--seconds") {
+      o.seconds = std::atof(value);
+    } else if (name == "--dropout") {
+      o.dropout = std::atof(value);
+    } else if (name == "--backend") {
+      o.backend = value;
+    } else {
+      usage(name + ": unknown option");
+    }
+  }
+  return o;
+}
+
+/// Multiplications and additions of the products, three times the forward pass: as train_step.py of the peers counts them.
+double step_flops(const Options& o, Index hidden) {
+  const double h = static_cast<double>(hidden), tokens = static_cast<double>(o.batch * o.seq), layers = static_cast<double>(o.layers);
+  return 6 * tokens * layers * (4 + 2 * static_cast<double>(o.ffn)) * h * h + 12 * layers * tokens * static_cast<double>(o.seq) * h;
+}
+
+void run(const Options& o, Index hidden) {
+  ContextOptions options;
+  options.threads = o.threads;
+  options.seed = 1;
+  options.backend = o.backend;
+  Context context(options);
+  nn::TransformerConfig config = nn::TransformerConfig::uniform(
+      {.layers = o.layers, .hidden = hidden, .heads = std::max<Index>(1, hidden / o.head_dim), .ffn = o.ffn * hidden});
+  config.vocab_size = o.vocab;
+  config.max_tokens = o.seq;
+  config.classes = 2;
+  config.dropout = config.attention_dropout = o.dropout;
+  nn::Classifier model(context, config);
+  optim::AdamW optimizer(model.parameters(), 0.01);
+
+  Random random(random_key(1, 0, "bench"));
+  std::vector<std::int32_t> ids, offsets{0}, labels;
+  for (Index row = 0; row < o.batch; ++row) {
+    for (Index t = 0; t < o.seq; ++t) ids.push_back(static_cast<std::int32_t>(random.uniform() * static_cast<double>(o.vocab)));
+    offsets.push_back(static_cast<std::int32_t>(ids.size()));
+    labels.push_back(static_cast<std::int32_t>(row % 2));
+  }
+  const nn::Batch batch = nn::make_batch(context, ids, Offsets(offsets));
+  const Tensor targets = Tensor::from(context, std::span<const std::int32_t>(labels), {o.batch});
+
+  std::uint32_t step = 0;
+  const auto train = [&] {
+    context.set_step(step++);
+    optimizer.zero_grad();
+    model.loss(batch, targets, nn::Mode::kTrain).backward();
+    optimizer.step(3e-4);
+  };
+  for (int i = 0; i < 5; ++i) train();
+  const auto before = context.allocator().statistics();
+  context.allocator().reset_peak();
+  std::vector<double> times;
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  for (const auto start = Clock::now(); seconds_since(start) < o.seconds || times.size() < 5;) {
+    const auto begin = Clock::now();
+    train();
+    times.push_back(seconds_since(begin));
+  }
+  const auto after = context.allocator().statistics();
+  std::sort(times.begin(), times.end());
+  const double median = times[times.size() / 2], peak = fma_peak(context.backend()) * o.threads;
+  std::printf(
+      "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": %lld, "
+      "\"ms\": %.3f, \"ms_min\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, "
+      "\"new_allocations\": %lld, \"steps\": %zu}\n",
+      std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
+      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3,
+      static_cast<double>(o.batch * o.seq) / median, step_flops(o, hidden) / median * 1e-9,
+      peak > 0 ? step_flops(o, hidden) / median / peak : 0.0, static_cast<double>(after.peak) / 1048576,
+      static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace lathe::bench
+
+int main(int argc, char** argv) try {
+  const lathe::bench::Options options = lathe::bench::parse(argc, argv);
+  for (const lathe::Index hidden : options.hidden) lathe::bench::run(options, hidden);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 2;
+}
