@@ -47,6 +47,14 @@ struct Dropout {
   bool on() const { return threshold != 0; }
 };
 
+/// Rows that are part of a larger batch. Sums over rows count chunks, segments and blocks from row 0 of the batch, so a cut may leave
+/// one open: it stays in memory of the caller's (named below) until the rows behind the cut come. Cut anywhere, the bits are the same.
+struct RowRange {
+  Index first = 0;   ///< row of the batch that is row 0 here
+  bool last = true;  ///< the batch ends with these rows: what is open is closed
+  bool whole() const { return first == 0 && last; }
+};
+
 /// y = f(x); with d, also the derivative f'(x). n contiguous elements; may be in place (y = x or d = x).
 template <class T>
 struct UnaryArgs {
@@ -73,6 +81,17 @@ struct ReduceSumArgs {
   const T* x;
   T* y;
   bool accumulate = false;
+};
+
+/// y[n] += Σrows of x[rows, n]. open[n]: the chain of the block that a cut leaves open.
+template <class T>
+struct SumRowsArgs {
+  Index rows, n;
+  const T* x;
+  Index ldx;
+  T* y;
+  RowRange range{};
+  T* open = nullptr;  ///< read if first % 64 != 0, written if not last and the end is open
 };
 
 /// y = x · alpha. May be in place.
@@ -153,7 +172,7 @@ struct LinearBwdInputArgs {
 };
 
 /// dw[n, k] += dy[m, n]ᵀ · x[m, k]. Segments of 1024 rows, each folding its chunk sums from +0; segments folded onto the old dw in
-/// order.
+/// order. from_zero: dw counts as +0 at row 0 of the batch, whatever it holds; the sum of the first segment then stands in dw.
 template <class T>
 struct LinearBwdWeightArgs {
   Index m, n, k;
@@ -163,6 +182,10 @@ struct LinearBwdWeightArgs {
   Index ldx;
   T* dw;
   Index lddw;
+  bool from_zero = false;
+  RowRange range{};
+  T* chain = nullptr;    ///< [n, k], ld as dw: the chain of a chunk that a cut leaves open
+  T* segment = nullptr;  ///< [n, k], ld as dw: the sum of a segment that a cut leaves open, unless it stands in dw
 };
 
 /// Both packed forms of w[n, k]; layouts are the backend's own. Sizes in elements from packed_weight_size; 0 = it packs nothing.
@@ -190,7 +213,7 @@ struct NormFwdArgs {
 };
 
 /// x̂ = d · rstd; g = dy · gamma; a = Σ16 g / n (0 for kRms); b = Σ16 g·x̂ (fma) / n; dx = fma(−x̂, b, g − a) · rstd, then + residual.
-/// dgamma += Σrows dy·x̂ (fma chains), dbeta += Σrows dy; either may be null.
+/// dgamma += Σrows dy·x̂ (fma chains), dbeta += Σrows dy; either may be null. open_gamma, open_beta: [n], as in SumRowsArgs.
 template <class T>
 struct NormBwdArgs {
   NormKind kind;
@@ -205,6 +228,8 @@ struct NormBwdArgs {
   T* dx;
   Index lddx;
   T *dgamma, *dbeta;
+  RowRange range{};
+  T *open_gamma = nullptr, *open_beta = nullptr;
 };
 
 /// Rows: m = max; e = exp(x − m); s = Σ16 e; y = e · (1 / s). May be in place. Empty rows are left alone.
@@ -222,6 +247,7 @@ struct SoftmaxBwdArgs {
   T* dx;
 };
 
+/// `count`: the number by which sums over kept rows are divided; 0: that of the kept rows here.
 /// Mean over kept rows of (m + log s) − x[target]; a row with target −100 (kIgnoreLabel) is skipped.
 /// losses[r] = that value, +0 where skipped; loss = Σrows / (T)count over the losses of kept rows, as if the others were not there;
 /// NaN if count = 0. max and inv_sum are filled for skipped rows too.
@@ -233,6 +259,7 @@ struct CrossEntropyFwdArgs {
   const std::int32_t* target;
   T *losses, *max, *inv_sum;  ///< [rows] each; max and 1/s are what the gradient reads
   T* loss;
+  Index count = 0;
 };
 /// dlogits = ((e · inv_sum − 1_target) · (1 / (T)count)) · dloss, e = exp(x − max); rows without a target get +0.
 template <class T>
@@ -243,6 +270,7 @@ struct CrossEntropyBwdArgs {
   const T *max, *inv_sum;
   T dloss;
   T* dlogits;
+  Index count = 0;
 };
 
 /// Attention of all (sequence, head) pairs of a packed batch. Queries of sequence s are rows q_offsets[s] … q_offsets[s+1] − 1,

@@ -87,40 +87,75 @@ void copy_panels(Index k, Index cols, const float* x, Index ldx, float* panels) 
     }
 }
 
-// Rows [i0, i1) and columns [j0, j1) of a weight gradient. Both operands are read down their columns, rows far apart. A chunk of
-// several panels is copied first, so that the microkernel reads straight lines whatever the leading dimensions.
-void weight_block(const LinearBwdWeightArgs<float>& a, Index i0, Index i1, Index j0, Index j1, float* scratch) {
-  const Index rows = i1 - i0, cols = j1 - j0, ld = round_up(cols, 16);
-  const bool copies = a.n * a.k >= kCopiesFrom;
-  float *panels = scratch, *sums = panels + kChunk * ld, *left = sums + rows * ld;
-  for (Index segment = 0; segment < a.m; segment += kSegmentRows) {
-    const Index end = min(a.m, segment + kSegmentRows);
-    const bool one_chunk = end - segment <= kChunk;
-    for (Index row = segment; row < end; row += kChunk) {
-      const Index k = min(kChunk, end - row);
-      const float *x = a.x + row * a.ldx + j0, *dy = a.dy + row * a.ldy + i0;
-      const Result to = one_chunk ? Result{a.dw + i0 * a.lddw + j0, a.lddw, Onto::kSegment}
-                                  : Result{sums, ld, row == segment ? Onto::kZero : Onto::kOld};
-      if (copies) {
-        copy_panels(k, cols, x, a.ldx, panels);
-        for (Index i = 0; i < rows; i += kGroup) {
-          const Index group = min(kGroup, rows - i);
-          Result at = to;
-          at.c += i * to.ld;
-          copy_rows(k, group, dy + i, a.ldy, left, kLeft);
-          product(0, group, 0, cols, k, {left, 1, kLeft}, packed(panels, k, cols), at);
-        }
-      } else {
-        product(0, rows, 0, cols, k, {dy, 1, a.ldy}, in_place(x, a.ldx, k, cols, panels), to);
-      }
-    }
-    if (one_chunk) continue;
-    for (Index i = 0; i < rows; ++i) {
-      float* dw = a.dw + (i0 + i) * a.lddw + j0;
-      columns(cols, [&](Index c, int lanes) { store_lanes(dw + c, lanes, load_lanes(dw + c, lanes) + load(sums + i * ld + c)); });
+// A block of a weight gradient: rows [i0, i1), columns [j0, j1).
+struct WeightBlock {
+  const LinearBwdWeightArgs<float>& a;
+  Index i0, i1, j0, j1;
+  float *panels, *left, *sums;  // scratch
+
+  Index rows() const { return i1 - i0; }
+  Index cols() const { return j1 - j0; }
+  float* at(float* matrix) const { return matrix ? matrix + i0 * a.lddw + j0 : nullptr; }
+
+  // The product over k rows from row `row` on. Both operands are read down their columns, rows far apart: of a large weight they
+  // are copied first, so that the microkernel reads straight lines whatever the leading dimensions.
+  void add(Index row, Index k, const Result& to) const {
+    const float *x = a.x + row * a.ldx + j0, *dy = a.dy + row * a.ldy + i0;
+    if (a.n * a.k < kCopiesFrom)
+      return product(0, rows(), 0, cols(), k, {dy, 1, a.ldy}, in_place(x, a.ldx, k, cols(), panels), to);
+    copy_panels(k, cols(), x, a.ldx, panels);
+    for (Index i = 0; i < rows(); i += kGroup) {
+      const Index group = min(kGroup, rows() - i);
+      Result part = to;
+      part.c += i * to.ld;
+      if (to.start) part.start += i * to.ld_start;
+      copy_rows(k, group, dy + i, a.ldy, left, kLeft);
+      product(0, group, 0, cols(), k, {left, 1, kLeft}, packed(panels, k, cols()), part);
     }
   }
-}
+
+  // to = (to, or +0) + x.
+  void fold(const float* x, Index ldx, float* to, bool from_zero = false) const {
+    for (Index i = 0; i < rows(); ++i)
+      columns(cols(), [&](Index c, int lanes) {
+        float* p = to + i * a.lddw + c;
+        store_lanes(p, lanes, (from_zero ? f32x16(0.0f) : load_lanes(p, lanes)) + load_lanes(x + i * ldx + c, lanes));
+      });
+  }
+
+  // What is left to do without rows: dw starts as +0, or the batch ends at a cut.
+  void run_empty() const {
+    const Index first = a.range.first;
+    if (first == 0 && a.from_zero)
+      for (Index i = 0; i < rows(); ++i) __builtin_memset(at(a.dw) + i * a.lddw, 0, bytes(cols()));
+    if (!a.range.last) return;
+    const bool stands_in_dw = a.from_zero && first < kSegmentRows;
+    float* sum = stands_in_dw ? at(a.dw) : at(a.segment);
+    if (first % kChunk != 0) fold(at(a.chain), a.lddw, sum, first % kSegmentRows < kChunk);
+    if (first % kSegmentRows != 0 && !stands_in_dw) fold(sum, a.lddw, at(a.dw));
+  }
+
+  void run() const {
+    const Index first = a.range.first, end = first + a.m;
+    for (Index row = first; row < end;) {
+      const Index chunk = row / kChunk * kChunk, segment = row / kSegmentRows * kSegmentRows, stop = min(end, chunk + kChunk);
+      const bool closes = stop == chunk + kChunk || (a.range.last && stop == end);
+      const bool ends_segment = closes && (stop == segment + kSegmentRows || (a.range.last && stop == end));
+      const bool stands_in_dw = a.from_zero && segment == 0;
+      // The sum of the segment so far is kept by the caller if a cut divides the segment.
+      const bool cut = segment < first || (!a.range.last && segment + kSegmentRows > end);
+      Result sum = stands_in_dw ? Result{at(a.dw), a.lddw} : cut ? Result{at(a.segment), a.lddw} : Result{sums, round_up(cols(), 16)};
+      sum.onto = chunk == segment ? Onto::kZero : Onto::kOld;
+      const bool only_chunk = ends_segment && chunk == segment && !stands_in_dw;
+      Result to = !closes ? Result{at(a.chain), a.lddw, Onto::kChain} : only_chunk ? Result{at(a.dw), a.lddw, Onto::kSegment} : sum;
+      if (row != chunk) to.start = at(a.chain), to.ld_start = a.lddw;
+      add(row - first, stop - row, to);
+      if (ends_segment && !only_chunk && !stands_in_dw) fold(sum.c, sum.ld, at(a.dw));
+      row = stop;
+    }
+    if (a.m == 0) run_empty();
+  }
+};
 
 }  // namespace
 
@@ -131,7 +166,9 @@ void linear_bwd_weight(Exec& exec, const LinearBwdWeightArgs<float>& a) {
   const Index across = blocks(a.k, kColBlock);
   parallel(exec, blocks(a.n, rows) * across, [&](Index task, int thread) {
     const Index i = task / across * rows, j = task % across * kColBlock;
-    weight_block(a, i, min(a.n, i + rows), j, min(a.k, j + kColBlock), floats(exec.scratch(thread, bytes(size))));
+    float* panels = floats(exec.scratch(thread, bytes(size)));
+    float *left = panels + kChunk * cols, *sums = left + kChunk * kLeft;
+    WeightBlock{a, i, min(a.n, i + rows), j, min(a.k, j + kColBlock), panels, left, sums}.run();
   });
 }
 

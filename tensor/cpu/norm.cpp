@@ -103,25 +103,35 @@ void norm_fwd(Exec& exec, const NormFwdArgs<float>& a) {
 }
 
 void norm_bwd(Exec& exec, const NormBwdArgs<float>& a) {
-  const Index parts = blocks(a.rows, kRows), width = round_up(a.n, 16);
+  // Blocks are those of the batch: the first one here may have begun before row 0.
+  const Index before = a.range.first % kRows, parts = blocks(before + a.rows, kRows), width = round_up(a.n, 16);
+  const auto take_over = [&](const float* open, float* part) {
+    __builtin_memset(part, 0, bytes(width));
+    if (open) __builtin_memcpy(part, open, bytes(a.n));
+  };
   // One partial of dgamma and of dbeta for each block of rows.
   float* partials = floats(exec.shared_scratch(bytes(parts * 2 * width)));
   parallel(exec, parts, [&](Index block, int) {
     float *dgamma = partials + block * 2 * width, *dbeta = dgamma + width;
-    __builtin_memset(dgamma, 0, bytes(2 * width));
-    const Index end = min(a.rows, (block + 1) * kRows);
-    for (Index i = block * kRows; i < end; i += 16) bwd_rows(a, i, static_cast<int>(min(16, end - i)), dgamma, dbeta);
+    const bool began = block == 0 && before != 0;
+    take_over(began && a.dgamma ? a.open_gamma : nullptr, dgamma);
+    take_over(began && a.dbeta ? a.open_beta : nullptr, dbeta);
+    const Index begin = max(0, block * kRows - before), end = min(a.rows, (block + 1) * kRows - before);
+    for (Index i = begin; i < end; i += 16) bwd_rows(a, i, static_cast<int>(min(16, end - i)), dgamma, dbeta);
   });
-  const auto fold = [&](float* total, const float* part) {
+  const bool stays_open = !a.range.last && (before + a.rows) % kRows != 0;
+  const auto fold = [&](float* total, float* open, const float* part) {
     if (!total) return;
+    const Index closed = parts - stays_open;
     columns(a.n, [&](Index c, int lanes) {
       f32x16 sum = load_lanes(total + c, lanes);
-      for (Index block = 0; block < parts; ++block) sum = sum + load(part + block * 2 * width + c);
+      for (Index block = 0; block < closed; ++block) sum = sum + load(part + block * 2 * width + c);
       store_lanes(total + c, lanes, sum);
     });
+    if (stays_open) __builtin_memcpy(open, part + closed * 2 * width, bytes(a.n));
   };
-  fold(a.dgamma, partials);
-  fold(a.dbeta, partials + width);
+  fold(a.dgamma, a.open_gamma, partials);
+  fold(a.dbeta, a.open_beta, partials + width);
 }
 
 }  // namespace lathe::cpu::LATHE_ISA

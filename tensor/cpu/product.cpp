@@ -13,6 +13,8 @@ struct Tile {
   float* c;
   Index c_row;
   Onto onto;
+  const float* start = nullptr;
+  Index ld_start = 0;
   const float* bias = nullptr;
   const float* multiplier = nullptr;
   Index ld_multiplier = 0;
@@ -23,10 +25,10 @@ struct Tile {
 };
 
 // Tallest tile for 1, 2, 3, 4 vectors of columns: at least eight chains hide the latency of FMA, and all of them, the vectors of
-// B and a broadcast fit the registers (32 of 16 floats, or 16 of 8) without a spill.
+// B and a broadcast fit the registers (32 of 16 floats, 16 of 8, or 32 of 4) without a spill.
 #if LATHE_ISA_ID == LATHE_ISA_ID_avx512
 constexpr int kTallest[] = {0, 16, 12, 8, 6};
-#elif LATHE_ISA_ID == LATHE_ISA_ID_avx2
+#elif LATHE_ISA_ID == LATHE_ISA_ID_avx2 || LATHE_ISA_ID == LATHE_ISA_ID_neon
 constexpr int kTallest[] = {0, 6};
 #else
 constexpr int kTallest[] = {0, 2};
@@ -78,14 +80,17 @@ LATHE_INLINE void chains(const Tile& t, f32x16 (&r)[kRows][kVecs]) {
 template <int kRows, int kVecs>
 [[gnu::noinline]] void micro(const Tile& t) {
   f32x16 r[kRows][kVecs];
-  each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f); });
+  if (t.start)
+    each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.start + i * t.ld_start + 16 * j); });
+  else
+    each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f); });
   if (kVecs == 4 && t.k > 128)
     chains<kRows, kVecs, kVecs == 4>(t, r);
   else
     chains<kRows, kVecs, false>(t, r);
   if (t.onto == Onto::kOld)
     each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
-  else
+  else if (t.onto != Onto::kChain)
     each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f) + r[i][j]; });
   if (t.onto == Onto::kSegment) each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
   if (t.bias) each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] + load(t.bias + 16 * j); });
@@ -134,11 +139,13 @@ void run_chunks(Micro micro_kernel, Index k, Tile tile) {
   part.k = kChunk;
   for (; k > kChunk; k -= kChunk) {
     micro_kernel(part);
+    part.start = nullptr;
     part.a += kChunk * part.a_col;
     part.b += kChunk * part.b_row;
     part.onto = Onto::kOld;
   }
   tile.k = k;
+  tile.start = nullptr;
   tile.a = part.a;
   tile.b = part.b;
   tile.onto = Onto::kOld;
@@ -164,6 +171,7 @@ void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Inde
   Tile tile{k, a.p + i * a.row, a.row, a.col, b, b_row, to.c + i * to.ld + j, to.ld, to.onto};
   tile.target[0] = tile.target[1] = tile.c;
   tile.ld_target = to.ld;
+  if (to.start) tile.start = to.start + i * to.ld_start + j, tile.ld_start = to.ld_start;
   const bool whole_vectors = cols % 16 == 0;
   if (whole_vectors && !to.epilogue && !(to.onto == Onto::kSegment && k > kChunk)) {
     if (to.bias) tile.bias = to.bias + j;
@@ -173,15 +181,23 @@ void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Inde
     tile.ld_residual = to.ld_residual;
     return run_chunks(micro_kernel, k, tile);
   }
-  alignas(64) float sums[kTallestOfAll * kPanel];
+  alignas(64) float sums[kTallestOfAll * kPanel], start[kTallestOfAll * kPanel];
+  const auto gather = [&](const float* from, Index ld, float* to_tile) {
+    for (Index r = 0; r < rows; ++r)
+      for (Index v = 0; v < cols; v += 16)
+        store(to_tile + r * kPanel + v, load_first(from + r * ld + v, static_cast<int>(min(16, cols - v))));
+  };
+  if (tile.start) {
+    gather(tile.start, to.ld_start, start);
+    tile.start = start;
+    tile.ld_start = kPanel;
+  }
   if (to.epilogue && to.epilogue->derivative) tile.target[1] = to.epilogue->derivative + i * to.ld + j;
   tile.c = sums;
   tile.c_row = kPanel;
   if (to.onto == Onto::kOld)
-    for (Index r = 0; r < rows; ++r)
-      for (Index v = 0; v < cols; v += 16)
-        store(sums + r * kPanel + v, load_first(to.c + (i + r) * to.ld + j + v, static_cast<int>(min(16, cols - v))));
-  else
+    gather(to.c + i * to.ld + j, to.ld, sums);
+  else if (to.onto == Onto::kSegment)
     tile.onto = Onto::kZero;
   run_chunks(micro_kernel, k, tile);
   if (to.epilogue) return apply_epilogue(*to.epilogue, to.n, i, j, rows, cols, sums, to.c + i * to.ld + j, to.ld);

@@ -57,12 +57,15 @@ enum class Onto {
   kZero,     ///< C0 = +0
   kOld,      ///< C0 = the old C
   kSegment,  ///< old C + (the product onto +0): one segment of a weight gradient
+  kChain,    ///< none: C is the bare chain of one chunk, to be gone on with
 };
 
 struct Result {
   float* c;
   Index ld;
   Onto onto = Onto::kZero;
+  const float* start = nullptr;  // where the first chain begins, element (0, 0); null: +0
+  Index ld_start = 0;
   // On the finished sum, in this order; null: not.
   const float* bias = nullptr;        // + bias[j]
   const float* multiplier = nullptr;  // · multiplier[i, j]

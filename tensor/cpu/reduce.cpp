@@ -8,40 +8,53 @@ namespace {
 constexpr Index kBlock = 64;    // rows of a chain of Σrows
 constexpr Index kColumns = 64;  // of a task
 
-// Columns of x[rows, ld], lanes of them: start + Σrows.
-LATHE_INLINE f32x16 sum_rows(Index rows, const float* x, Index ld, int lanes, f32x16 start) {
-  for (Index b = 0; b < rows; b += kBlock) {
-    f32x16 s(0.0f);
-    const Index end = min(rows, b + kBlock);
-    for (Index r = b; r < end; ++r) s = s + load_lanes(x + r * ld, lanes);
-    start = start + s;
+// Where rows lie in their batch, and the place of the block that a cut leaves open, for the first of the columns.
+struct Cut {
+  RowRange range;
+  float* open = nullptr;
+};
+
+// total += Σrows over kVecs vectors of columns of x[rows, ld]; of a single vector only `lanes`.
+template <int kVecs>
+LATHE_INLINE void sum_rows_onto(Index rows, const float* x, Index ld, int lanes, const Cut& cut, f32x16 (&total)[kVecs]) {
+  Index at = cut.range.first % kBlock;  // rows of the block that were seen
+  f32x16 s[kVecs];
+  for (int v = 0; v < kVecs; ++v) s[v] = at != 0 ? load_lanes(cut.open + 16 * v, lanes) : f32x16(0.0f);
+  for (Index row = 0; row < rows;) {
+    const Index end = min(rows, row + kBlock - at);
+    at += end - row;
+    for (; row < end; ++row)
+      for (int v = 0; v < kVecs; ++v) s[v] = s[v] + load_lanes(x + row * ld + 16 * v, lanes);
+    if (at < kBlock) break;
+    at = 0;
+    for (int v = 0; v < kVecs; ++v) {
+      total[v] = total[v] + s[v];
+      s[v] = f32x16(0.0f);
+    }
   }
-  return start;
+  if (at == 0) return;
+  for (int v = 0; v < kVecs; ++v) {
+    if (cut.range.last)
+      total[v] = total[v] + s[v];
+    else
+      store_lanes(cut.open + 16 * v, lanes, s[v]);
+  }
 }
 
-// The same for four vectors of columns at once: four chains hide the latency of the additions.
-LATHE_INLINE void sum_rows4(Index rows, const float* x, Index ld, f32x16* start) {
-  for (Index b = 0; b < rows; b += kBlock) {
-    f32x16 s[4] = {f32x16(0.0f), f32x16(0.0f), f32x16(0.0f), f32x16(0.0f)};
-    const Index end = min(rows, b + kBlock);
-    for (Index r = b; r < end; ++r)
-      for (int v = 0; v < 4; ++v) s[v] = s[v] + load(x + r * ld + 16 * v);
-    for (int v = 0; v < 4; ++v) start[v] = start[v] + s[v];
-  }
-}
-
-// y[0 … cols) = start + Σrows, start = y or +0.
-void sum_columns(Index rows, Index cols, const float* x, Index ld, bool accumulate, float* y) {
+// y[0 … cols) = start + Σrows, start = y or +0. Four vectors at once where there are: four chains hide the latency of additions.
+void sum_columns(Index rows, Index cols, const float* x, Index ld, bool accumulate, float* y, Cut cut = {}) {
+  const auto from = [&](Index c) { return Cut{cut.range, cut.open ? cut.open + c : nullptr}; };
   Index c = 0;
   for (; c + 64 <= cols; c += 64) {
     f32x16 s[4];
     for (int v = 0; v < 4; ++v) s[v] = accumulate ? load(y + c + 16 * v) : f32x16(0.0f);
-    sum_rows4(rows, x + c, ld, s);
+    sum_rows_onto(rows, x + c, ld, 16, from(c), s);
     for (int v = 0; v < 4; ++v) store(y + c + 16 * v, s[v]);
   }
   columns(cols - c, [&](Index d, int lanes) {
-    const f32x16 start = accumulate ? load_lanes(y + c + d, lanes) : f32x16(0.0f);
-    store_lanes(y + c + d, lanes, sum_rows(rows, x + c + d, ld, lanes, start));
+    f32x16 s[1] = {accumulate ? load_lanes(y + c + d, lanes) : f32x16(0.0f)};
+    sum_rows_onto(rows, x + c + d, ld, lanes, from(c + d), s);
+    store_lanes(y + c + d, lanes, s[0]);
   });
 }
 
@@ -62,6 +75,13 @@ void reduce_sum(Exec& exec, const ReduceSumArgs<float>& a) {
   parallel(exec, a.outer * across, [&](Index task, int) {
     const Index o = task / across, c = task % across * kColumns;
     sum_columns(a.n, min(kColumns, a.inner - c), a.x + o * a.n * a.inner + c, a.inner, a.accumulate, a.y + o * a.inner + c);
+  });
+}
+
+void sum_rows(Exec& exec, const SumRowsArgs<float>& a) {
+  parallel(exec, blocks(a.n, kColumns), [&](Index task, int) {
+    const Index c = task * kColumns;
+    sum_columns(a.rows, min(kColumns, a.n - c), a.x + c, a.ldx, true, a.y + c, {a.range, a.open ? a.open + c : nullptr});
   });
 }
 

@@ -77,12 +77,13 @@ void cross_entropy_fwd(Exec& exec, const CrossEntropyFwdArgs<float>& a) {
     if (++count % 64 == 0) total += block, block = 0.0f;
   }
   if (count % 64 != 0) total += block;
-  *a.loss = count > 0 ? total / static_cast<float>(count) : __builtin_nanf("");
+  const Index divisor = a.count > 0 ? a.count : count;
+  *a.loss = divisor > 0 ? total / static_cast<float>(divisor) : __builtin_nanf("");
 }
 
 void cross_entropy_bwd(Exec& exec, const CrossEntropyBwdArgs<float>& a) {
-  Index count = 0;
-  for (Index r = 0; r < a.rows; ++r) count += a.target[r] != kIgnoreLabel;
+  Index count = a.count;
+  for (Index r = 0; r < a.rows && a.count == 0; ++r) count += a.target[r] != kIgnoreLabel;
   const f32x16 share(1.0f / static_cast<float>(count)), dloss(a.dloss);
   parallel_pieces(exec, a.rows, rows_of_task(a.n), [&](Index row, Index rows) {
     for (Index r = row; r < row + rows; ++r) {

@@ -83,10 +83,18 @@ void reduce_sum(Exec&, const ReduceSumArgs<T>& a) {
     }
 }
 
+template <class T>
+void sum_rows(Exec&, const SumRowsArgs<T>& a) {
+  for (Index c = 0; c < a.n; ++c)
+    a.y[c] = sum_rows(
+        a.y[c], a.rows, [&](Index r, T block) { return block + a.x[r * a.ldx + c]; }, a.range, a.open ? a.open + c : nullptr);
+}
+
 LATHE_SPEC_INSTANCES(binary, BinaryArgs)
 LATHE_SPEC_INSTANCES(copy, CopyArgs)
 LATHE_SPEC_INSTANCES(scale, ScaleArgs)
 LATHE_SPEC_INSTANCES(dropout, DropoutArgs)
 LATHE_SPEC_INSTANCES(reduce_sum, ReduceSumArgs)
+LATHE_SPEC_INSTANCES(sum_rows, SumRowsArgs)
 
 }  // namespace lathe::spec

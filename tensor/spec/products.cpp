@@ -51,16 +51,31 @@ void linear_bwd_input(Exec&, const LinearBwdInputArgs<T>& a) {
 
 template <class T>
 void linear_bwd_weight(Exec&, const LinearBwdWeightArgs<T>& a) {
-  constexpr Index kSegment = 1024;
+  constexpr Index kChunk = 256, kSegment = 1024;
+  const Index first = a.range.first, end = first + a.m;
+  // Is the sum of the first segment in dw, at the beginning and at the end of these rows?
+  const bool took_over = a.from_zero && first > 0 && first < kSegment, leaves = a.from_zero && !a.range.last && end < kSegment;
   for (Index o = 0; o < a.n; ++o)
-    for (Index j = 0; j < a.k; ++j)
-      for (Index first = 0; first < a.m; first += kSegment) {
-        const Index rows = a.m - first < kSegment ? a.m - first : kSegment;
-        const T segment = product(
-            T(0), rows, [&](Index r) { return a.dy[(first + r) * a.ldy + o]; },
-            [&](Index r) { return a.x[(first + r) * a.ldx + j]; });
-        a.dw[o * a.lddw + j] = a.dw[o * a.lddw + j] + segment;
+    for (Index j = 0; j < a.k; ++j) {
+      const Index at = o * a.lddw + j;
+      T dw = a.from_zero && first < kSegment ? T(0) : a.dw[at];
+      T segment = took_over ? a.dw[at] : first % kSegment >= kChunk ? a.segment[at] : T(0);
+      T chain = first % kChunk != 0 ? a.chain[at] : T(0);
+      for (Index r = 0; r < a.m; ++r) {
+        chain = fma(a.dy[r * a.ldy + o], a.x[r * a.ldx + j], chain);
+        const Index seen = first + r + 1;
+        if (seen % kChunk == 0) segment = segment + chain, chain = 0;
+        if (seen % kSegment == 0) dw = dw + segment, segment = 0;
       }
+      if (a.range.last) {
+        if (end % kChunk != 0) segment = segment + chain;
+        if (end % kSegment != 0) dw = dw + segment;
+      } else {
+        if (end % kChunk != 0) a.chain[at] = chain;
+        if (!leaves && end % kSegment >= kChunk) a.segment[at] = segment;
+      }
+      a.dw[at] = leaves ? segment : dw;
+    }
 }
 
 template <class T>

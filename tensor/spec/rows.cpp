@@ -32,8 +32,13 @@ void norm_bwd(Exec&, const NormBwdArgs<T>& a) {
   };
   const auto dy = [&](Index r, Index c) { return a.dy[r * a.ldy + c]; };
   for (Index c = 0; c < a.n; ++c) {
-    if (a.dgamma) a.dgamma[c] = sum_rows(a.dgamma[c], a.rows, [&](Index r, T block) { return fma(dy(r, c), normal(r, c), block); });
-    if (a.dbeta) a.dbeta[c] = sum_rows(a.dbeta[c], a.rows, [&](Index r, T block) { return block + dy(r, c); });
+    T *open_gamma = a.open_gamma ? a.open_gamma + c : nullptr, *open_beta = a.open_beta ? a.open_beta + c : nullptr;
+    if (a.dgamma)
+      a.dgamma[c] = sum_rows(
+          a.dgamma[c], a.rows, [&](Index r, T block) { return fma(dy(r, c), normal(r, c), block); }, a.range, open_gamma);
+    if (a.dbeta)
+      a.dbeta[c] = sum_rows(
+          a.dbeta[c], a.rows, [&](Index r, T block) { return block + dy(r, c); }, a.range, open_beta);
   }
   for (Index r = 0; r < a.rows; ++r) {
     const auto g = [&](Index c) { return dy(r, c) * a.gamma[c]; };
@@ -90,13 +95,14 @@ void cross_entropy_fwd(Exec&, const CrossEntropyFwdArgs<T>& a) {
     }
   }
   if (count % 64 != 0) total = total + block;
-  *a.loss = count > 0 ? total / static_cast<T>(count) : std::numeric_limits<T>::quiet_NaN();
+  const Index divisor = a.count > 0 ? a.count : count;
+  *a.loss = divisor > 0 ? total / static_cast<T>(divisor) : std::numeric_limits<T>::quiet_NaN();
 }
 
 template <class T>
 void cross_entropy_bwd(Exec&, const CrossEntropyBwdArgs<T>& a) {
-  Index count = 0;
-  for (Index r = 0; r < a.rows; ++r) count += a.target[r] != kIgnoreLabel;
+  Index count = a.count;
+  for (Index r = 0; r < a.rows && a.count == 0; ++r) count += a.target[r] != kIgnoreLabel;
   const T share = T(1) / static_cast<T>(count);
   for (Index r = 0; r < a.rows; ++r)
     for (Index c = 0; c < a.n; ++c) {

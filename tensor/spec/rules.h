@@ -79,14 +79,21 @@ T max16(Index n, X x) {
   return fold_lanes(lane, larger);
 }
 
-/// Σrows: blocks of 64 rows, add(row, block sum) ascending from +0, blocks added in order onto `start`.
+/// Σrows: blocks of 64 rows of the batch, add(row, block sum) ascending from +0, blocks added in order onto `start`. *open: the block
+/// that a cut before or behind these rows leaves open.
 template <class T, class Add>
-T sum_rows(T start, Index rows, Add add) {
-  for (Index begin = 0; begin < rows; begin += 64) {
-    T block = 0;
-    for (Index row = begin; row < rows && row < begin + 64; ++row) block = add(row, block);
+T sum_rows(T start, Index rows, Add add, RowRange range = {}, T* open = nullptr) {
+  constexpr Index kBlock = 64;
+  T block = range.first % kBlock != 0 ? *open : T(0);
+  for (Index row = 0; row < rows; ++row) {
+    block = add(row, block);
+    if ((range.first + row + 1) % kBlock != 0) continue;
     start = start + block;
+    block = 0;
   }
+  if ((range.first + rows) % kBlock == 0) return start;
+  if (range.last) return start + block;
+  *open = block;
   return start;
 }
 

@@ -102,6 +102,18 @@ void conform(kernel::reduce_sum, const Kernels<float>& table, Exec& exec, Draw& 
   table.reduce_sum(exec, a);
 }
 
+void conform(kernel::sum_rows, const Kernels<float>& table, Exec& exec, Draw& draw) {
+  SumRowsArgs<float> a{};
+  a.rows = draw.size(300);
+  a.n = draw.size(200);
+  a.ldx = draw.leading(a.n);
+  a.x = draw.floats(a.rows, a.n, a.ldx);
+  a.y = draw.floats(a.n);
+  a.range = draw.range();
+  if (!a.range.whole()) a.open = draw.floats(a.n);
+  table.sum_rows(exec, a);
+}
+
 void conform(kernel::dropout, const Kernels<float>& table, Exec& exec, Draw& draw) {
   DropoutArgs<float> a{};
   a.rows = draw.size(40);

@@ -151,7 +151,21 @@ void conform(kernel::linear_bwd_weight, const Kernels<float>& table, Exec& exec,
   a.x = draw.floats(a.m, a.k, a.ldx);
   a.lddw = draw.leading(a.k);
   a.dw = draw.floats(a.n, a.k, a.lddw);
+  a.from_zero = draw.one_in(2);
+  a.range = draw.range();
+  if (!a.range.whole()) {
+    a.chain = draw.floats(a.n, a.k, a.lddw);
+    a.segment = draw.floats(a.n, a.k, a.lddw);
+  }
   table.linear_bwd_weight(exec, a);
+  // What is closed may hold anything.
+  const Index end = a.range.first + a.m;
+  const auto forget = [&](float* state) {
+    for (Index o = 0; state && o < a.n; ++o)
+      for (Index j = 0; j < a.k; ++j) state[o * a.lddw + j] = 0;
+  };
+  if (a.range.last || end % 256 == 0) forget(a.chain);
+  if (a.range.last || end % 1024 < 256 || (a.from_zero && end < 1024)) forget(a.segment);
 }
 
 // A packed layout is the backend's own: what must hold is that the products do not change, on one weight and on both forms.

@@ -42,6 +42,11 @@ void conform(kernel::norm_bwd, const Kernels<float>& table, Exec& exec, Draw& dr
   a.dx = draw.floats(a.rows, a.n, a.lddx);
   a.dgamma = draw.one_in(4) ? nullptr : draw.floats(a.n);
   a.dbeta = a.kind == NormKind::kRms || draw.one_in(4) ? nullptr : draw.floats(a.n);
+  a.range = draw.range();
+  if (!a.range.whole()) {
+    a.open_gamma = draw.floats(a.n);
+    a.open_beta = draw.floats(a.n);
+  }
   table.norm_bwd(exec, a);
 }
 
@@ -88,6 +93,7 @@ void conform(kernel::cross_entropy_fwd, const Kernels<float>& table, Exec& exec,
   a.max = draw.floats(a.rows);
   a.inv_sum = draw.floats(a.rows);
   a.loss = draw.floats(1);
+  a.count = draw.one_in(2) ? 0 : draw.size(500);
   table.cross_entropy_fwd(exec, a);
 }
 
@@ -101,6 +107,7 @@ void conform(kernel::cross_entropy_bwd, const Kernels<float>& table, Exec& exec,
   a.inv_sum = draw.floats(a.rows);
   a.dloss = draw.value(draw.kind());
   a.dlogits = draw.floats(a.rows * a.n);
+  a.count = draw.one_in(2) ? 0 : draw.size(500);
   table.cross_entropy_bwd(exec, a);
 }
 

@@ -122,6 +122,11 @@ double* Draw::real(double value) {
   return p;
 }
 
+RowRange Draw::range() {
+  if (one_in(3)) return {};
+  return {one_in(4) ? 0 : one_in(4) ? 256 * static_cast<Index>(below(12)) : static_cast<Index>(below(3000)), one_in(2)};
+}
+
 Dropout Draw::dropout() {
   Dropout d;
   if (one_in(2)) return d;

@@ -62,6 +62,8 @@ class Draw {
   std::int32_t* offsets(Index sequences, Index longest);
   double* real(double value);
   Dropout dropout();
+  /// Rows that are a batch, or part of one, cut anywhere.
+  RowRange range();
 
   /// First difference from another run of the same seed, "" if none. NaN equals NaN; every byte counts, outputs and the rest.
   std::string difference(const Draw& other) const;

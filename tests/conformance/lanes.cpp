@@ -138,12 +138,31 @@ const char* check_integers(const float* a) {
   return "";
 }
 
+// A product that a fused addition would not round: GCC contracts a * b + c, intrinsics included, unless told otherwise.
+const char* check_rounding(const float* a) {
+  float mixed[16], fused[16];
+  const f32x16 x = load(a + 9), y = load(a + 55), z = -(x * y);
+  float product[16];
+  store(product, z);
+  asm volatile("" : : "r"(product) : "memory");  // z from memory, lest the sum be known to be 0
+  store(mixed, x * y + load(product));
+  store(fused, fma(x, y, load(product)));
+  int lost = 0;
+  for (int i = 0; i < 16; ++i) {
+    if (!same(mixed[i], 0)) return "a * b + c must round twice";
+    if (fused[i] != 0) ++lost;
+    if (!same(fused[i], __builtin_fmaf(a[9 + i], a[55 + i], product[i]))) return "fma";
+  }
+  return lost > 8 ? "" : "fma must round once";
+}
+
 const char* check_vector_type() {
   float a[256];
   fill(a);
   const char* failed = check_reductions(a);
   if (!*failed) failed = check_partial(a);
   if (!*failed) failed = check_selects();
+  if (!*failed) failed = check_rounding(a);
   return *failed ? failed : check_integers(a);
 }
 

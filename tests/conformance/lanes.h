@@ -18,6 +18,10 @@ struct Lanes {
 extern const Lanes kScalarLanes;
 #if defined(__x86_64__)
 extern const Lanes kAvx2Lanes, kAvx512Lanes;
+#elif defined(__aarch64__)
+extern const Lanes kNeonLanes;
+#endif
+#if defined(__x86_64__) || defined(__aarch64__)
 extern const Lanes kFloatLanes;  ///< one float at a time, as spec computes, for a processor with FMA
 #endif
 
