@@ -9,6 +9,7 @@
 #include <lathe/optim/optimizer.h>
 
 #include <cstdio>
+#include <ctime>
 #include <cstring>
 #include <map>
 #include <span>
@@ -105,21 +106,28 @@ void run(const Options& o, Index hidden) {
   context.allocator().reset_peak();
   std::vector<double> times;
   using Clock = std::chrono::steady_clock;
+  const auto processor_seconds = [] {
+    std::timespec t{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+  };
+  const double processor_start = processor_seconds();
   const auto seconds_since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
   for (const auto start = Clock::now(); seconds_since(start) < o.seconds || times.size() < 5;) {
     const auto begin = Clock::now();
     train();
     times.push_back(seconds_since(begin));
   }
+  const double processor = (processor_seconds() - processor_start) / static_cast<double>(times.size());
   const auto after = context.allocator().statistics();
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2], peak = fma_peak(context.backend()) * o.threads;
   std::printf(
       "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": %lld, "
-      "\"ms\": %.3f, \"ms_min\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, "
+      "\"ms\": %.3f, \"ms_min\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, "
       "\"new_allocations\": %lld, \"steps\": %zu}\n",
       std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
-      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3,
+      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3, processor * 1e3,
       static_cast<double>(o.batch * o.seq) / median, step_flops(o, hidden) / median * 1e-9,
       peak > 0 ? step_flops(o, hidden) / median / peak : 0.0, static_cast<double>(after.peak) / 1048576,
       static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
