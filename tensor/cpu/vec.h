@@ -1,7 +1,7 @@
-// f32x16: sixteen floats, the one vector type of the CPU kernels. One zmm register, two ymm registers or an array.
+// f32x16: sixteen floats, the one vector type of the CPU kernels. One zmm register, two ymm, four NEON registers or an array.
 //
-// A kernel is written once on this type and compiled once per instruction set, with -DLATHE_ISA=scalar, avx2 or avx512 and the
-// compiler options of that set; everything lands in namespace lathe::cpu::<isa>. The bits are the same in all of them, because only
+// A kernel is written once on this type and compiled once per instruction set, with -DLATHE_ISA=scalar, avx2, avx512 or neon and
+// the compiler options of that set; everything lands in namespace lathe::cpu::<isa>. The bits are the same in all of them: only
 // + − × ÷ sqrt fma, integer operations and compare-select exist here: each is exact or rounded once by IEEE 754.
 //
 // Rules for code compiled per instruction set: no std:: templates and no inline function of a namespace shared by several sets that
@@ -15,11 +15,12 @@
 #include <cstdint>
 
 #ifndef LATHE_ISA
-#error "compile with -DLATHE_ISA=scalar, avx2 or avx512"
+#error "compile with -DLATHE_ISA=scalar, avx2, avx512 or neon"
 #endif
 #define LATHE_ISA_ID_scalar 1
 #define LATHE_ISA_ID_avx2 2
 #define LATHE_ISA_ID_avx512 3
+#define LATHE_ISA_ID_neon 4
 #define LATHE_ISA_PASTE(isa) LATHE_ISA_ID_##isa
 #define LATHE_ISA_OF(isa) LATHE_ISA_PASTE(isa)
 #define LATHE_ISA_ID LATHE_ISA_OF(LATHE_ISA)
@@ -28,10 +29,12 @@
 #include <lathe/tensor/cpu/vec_avx512.h>
 #elif LATHE_ISA_ID == LATHE_ISA_ID_avx2
 #include <lathe/tensor/cpu/vec_avx2.h>
+#elif LATHE_ISA_ID == LATHE_ISA_ID_neon
+#include <lathe/tensor/cpu/vec_neon.h>
 #elif LATHE_ISA_ID == LATHE_ISA_ID_scalar
 #include <lathe/tensor/cpu/vec_scalar.h>
 #else
-#error "LATHE_ISA must be scalar, avx2 or avx512"
+#error "LATHE_ISA must be scalar, avx2, avx512 or neon"
 #endif
 
 // Each vec_<isa>.h defines the types f32x16 and i32x16 (same size, two's complement) and these functions:

@@ -86,8 +86,17 @@ LATHE_INLINE f32x16 select_lt(i32x16 a, i32x16 b, f32x16 x, f32x16 y) {
 LATHE_INLINE f32x16 max(f32x16 x, f32x16 m) { return select_lt(m, x, x, m); }
 LATHE_INLINE f32x16 min(f32x16 x, f32x16 m) { return select_lt(x, m, x, m); }
 
-LATHE_INLINE i32x16 bits(f32x16 a) { return __builtin_bit_cast(i32x16, a); }
-LATHE_INLINE f32x16 from_bits(i32x16 a) { return __builtin_bit_cast(f32x16, a); }
+// Lane by lane: GCC 12 reads a cast array before it is written (-O3 on ARM), as if floats and integers could not overlap.
+LATHE_INLINE i32x16 bits(f32x16 a) {
+  i32x16 r;
+  LATHE_LANES r.v[i] = __builtin_bit_cast(std::uint32_t, a.v[i]);
+  return r;
+}
+LATHE_INLINE f32x16 from_bits(i32x16 a) {
+  f32x16 r;
+  LATHE_LANES r.v[i] = __builtin_bit_cast(float, a.v[i]);
+  return r;
+}
 LATHE_INLINE f32x16 to_float(i32x16 a) {
   f32x16 r;
   LATHE_LANES r.v[i] = static_cast<float>(static_cast<std::int32_t>(a.v[i]));
