@@ -1,16 +1,21 @@
-# cmake -DNM=nm -DISA=avx512 -DOBJECTS=a.o|b.o -P isa_symbols.cmake
+# cmake -DNM=nm -DOBJDUMP=objdump -DISA=avx512 -DOBJECTS=a.o|b.o [-DLIBRARY=fmaf] -P isa_symbols.cmake
 # 1. Every symbol that other objects can see lies in lathe::cpu::<isa>: a weak function of std:: or of a shared header compiled with
 #    AVX-512 might otherwise be linked into code that runs everywhere.
-# 2. No C library function computes anything: not even fma, but for the scalar set, where the processor may have none.
+# 2. No C library function computes anything but those of LIBRARY, which IEEE 754 defines to the last bit.
+# 3. No instruction estimates a reciprocal or a square root: their bits differ from one processor to the next.
 string(REPLACE "|" ";" objects "${OBJECTS}")
 set(runtime "memcpy|memmove|memset|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|lathe::Exec::.*")
-if(ISA STREQUAL "scalar")
-  string(APPEND runtime "|fmaf")
+if(LIBRARY)
+  string(APPEND runtime "|${LIBRARY}")
 endif()
 if(SANITIZE)
   string(APPEND runtime "|__(asan|ubsan|tsan|sanitizer)_.*|__cxa_.*|_Unwind_.*|__gxx_personality_v0|.*std::.*|.*typeinfo.*|.*vtable.*")
 endif()
+# Of x86: rcpps, rsqrtss, vrcp14ps, vrsqrt28sd, vexp2ps …; of ARM: frecpe, frsqrts, urecpe …
+set(estimates "v?rcp(14|28)?[ps][sdh]|v?rsqrt(14|28)?[ps][sdh]|vexp2p[sd]|frecp[esx]|frsqrt[es]|urecpe|ursqrte")
+
 set(faults "")
+set(instructions 0)
 foreach(object IN LISTS objects)
   execute_process(COMMAND ${NM} -C ${object} OUTPUT_VARIABLE listing RESULT_VARIABLE failed)
   if(failed)
@@ -32,11 +37,24 @@ foreach(object IN LISTS objects)
       endif()
     endif()
   endforeach()
+
+  execute_process(COMMAND ${OBJDUMP} -d --no-show-raw-insn ${object} OUTPUT_VARIABLE listing RESULT_VARIABLE failed)
+  string(REGEX MATCHALL "\n +[0-9a-f]+:\t" found "${listing}")
+  list(LENGTH found count)
+  if(failed OR NOT count)
+    message(FATAL_ERROR "objdump found no instructions in ${object}")
+  endif()
+  math(EXPR instructions "${instructions} + ${count}")
+  string(REGEX MATCHALL "\t(${estimates})[ \t]" found "${listing}")
+  foreach(instruction IN LISTS found)
+    string(STRIP "${instruction}" instruction)
+    list(APPEND faults "${object}: estimates by ${instruction}")
+  endforeach()
 endforeach()
 if(faults)
   list(REMOVE_DUPLICATES faults)
   string(REPLACE ";" "\n  " text "${faults}")
-  message(FATAL_ERROR "symbols outside of lathe::cpu::${ISA}:\n  ${text}")
+  message(FATAL_ERROR "what lathe::cpu::${ISA} may not contain:\n  ${text}")
 endif()
 list(LENGTH objects count)
-message(STATUS "${count} objects of ${ISA}: every visible symbol lies in lathe::cpu::${ISA}")
+message(STATUS "${count} objects of ${ISA}, ${instructions} instructions: all visible symbols in lathe::cpu::${ISA}, no estimate")
