@@ -126,6 +126,7 @@ void check_all(const TransformerConfig& config, std::uint32_t steps, const std::
       const Result result = train(backend, threads, config, steps);
       CHECK(result.hash == expected);
       CHECK(std::isfinite(result.last_loss));
+      MESSAGE(backend << ", threads " << threads << ": " << result.hash);
     }
 }
 
