@@ -140,13 +140,12 @@ const char* check_integers(const float* a) {
 
 // A product that a fused addition would not round: GCC contracts a * b + c, intrinsics included, unless told otherwise.
 const char* check_rounding(const float* a) {
-  float mixed[16], fused[16];
-  const f32x16 x = load(a + 9), y = load(a + 55), z = -(x * y);
-  float product[16];
-  store(product, z);
-  asm volatile("" : : "r"(product) : "memory");  // z from memory, lest the sum be known to be 0
-  store(mixed, x * y + load(product));
-  store(fused, fma(x, y, load(product)));
+  float mixed[16], fused[16], product[16];
+  store(product, -(load(a + 9) * load(a + 55)));
+  asm volatile("" : : "r"(a), "r"(product) : "memory");  // all three anew, lest the product be known already
+  const f32x16 x = load(a + 9), y = load(a + 55), z = load(product);
+  store(mixed, x * y + z);
+  store(fused, fma(x, y, z));
   int lost = 0;
   for (int i = 0; i < 16; ++i) {
     if (!same(mixed[i], 0)) return "a * b + c must round twice";
