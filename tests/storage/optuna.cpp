@@ -1,4 +1,5 @@
-// Optuna itself opens the study: needs a Python with optuna 5, named by LATHE_PYTHON or build/python. Skipped, saying so, without.
+// Optuna itself and its dashboard open the study: needs a Python with optuna 5 and optuna-dashboard, named by LATHE_PYTHON or
+// build/python (test.sh makes it). Skipped, saying so, without.
 #include <doctest/doctest.h>
 #include <lathe/base/file.h>
 #include <lathe/nas/storage/sqlite.h>
@@ -46,34 +47,95 @@ assert len(study.trials) == trials + 12
 print("optuna", optuna.__version__, "agrees")
 )py";
 
+// Serves the study on a free port, asks as the browser would, and stops the server.
+const char* const kDashboard = R"py(
+import json, os, socket, subprocess, sys, time, urllib.request
+file, best, trials = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+with socket.socket() as s:
+    s.bind(("127.0.0.1", 0))
+    port = s.getsockname()[1]
+log = open(file + ".dashboard", "w+")
+program = os.path.join(os.path.dirname(sys.executable), "optuna-dashboard")
+server = subprocess.Popen([program, "sqlite:///" + file, "--host", "127.0.0.1", "--port", str(port)], stdout=log, stderr=log)
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def get(path):
+    return json.load(opener.open(f"http://127.0.0.1:{port}{path}", timeout=60))
+try:
+    for attempt in range(1200):
+        try:
+            studies = get("/api/studies")["study_summaries"]
+            break
+        except OSError:
+            if server.poll() is not None or attempt == 1199:
+                log.seek(0)
+                sys.exit("optuna-dashboard does not answer: " + log.read())
+            time.sleep(0.1)
+    assert [s["study_name"] for s in studies] == ["small"], studies
+    study = get(f"/api/studies/{studies[0]['study_id']}?after=0")
+    assert study["directions"] == ["maximize"], study["directions"]
+    assert [t["number"] for t in study["trials"]] == list(range(trials)), len(study["trials"])
+    states = {t["state"] for t in study["trials"]}
+    assert states == {"Complete", "Pruned", "Fail"}, states
+    complete = [t["values"][0] for t in study["trials"] if t["state"] == "Complete"]
+    assert abs(max(complete) - best) < 1e-15, (max(complete), best)
+    print("optuna-dashboard shows", len(study["trials"]), "trials, best", max(complete))
+finally:
+    server.terminate()
+    server.wait(30)
+)py";
+
 std::string python() {
   if (const char* named = std::getenv("LATHE_PYTHON")) return named;
   return LATHE_BUILD_PYTHON;
 }
 
+bool runs(const std::string& code) { return std::system((python() + " -c '" + code + "' >/dev/null 2>&1").c_str()) == 0; }
+
+/// A finished study of 40 trials in a file.
+struct Finished {
+  TemporaryFolder folder;
+  std::filesystem::path file = folder / "study.db";
+  std::unique_ptr<Storage> storage;
+  std::string best;
+
+  Finished() {
+    const StudyHeader header = small_study(40);
+    storage = sqlite_backend(file, true)->create(header);
+    const StudyRun run = execute(header, *small_objective(), *storage);
+    storage->settle();
+    const std::vector<std::int64_t> board = leaderboard(run.history, Direction::maximise);
+    REQUIRE_FALSE(board.empty());
+    char number[64];
+    snprintf(number, sizeof number, "%.17g", run.history.trials[static_cast<std::size_t>(board[0])].values[0]);
+    best = number;
+  }
+  /// Exit status of a Python program with the arguments file, best value, number of trials.
+  int check(const char* script) const {
+    write_file_atomic(folder / "check.py", script);
+    return std::system((python() + " '" + (folder / "check.py").string() + "' '" + file.string() + "' " + best + " 40").c_str());
+  }
+};
+
 TEST_CASE("Optuna opens the study, lists its trials and goes on with it") {
-  const std::string interpreter = python();
-  if (std::system((interpreter + " -c 'import optuna' >/dev/null 2>&1").c_str()) != 0) {
+  if (!runs("import optuna")) {
     MESSAGE("SKIPPED: no Python with optuna (LATHE_PYTHON, or test.sh makes build/python)");
     return;
   }
-  const TemporaryFolder folder;
-  const auto file = folder / "study.db";
-  const StudyHeader header = small_study(40);
-  auto storage = sqlite_backend(file, true)->create(header);
-  const StudyRun run = execute(header, *small_objective(), *storage);
-  storage->settle();
-  const std::vector<std::int64_t> board = leaderboard(run.history, Direction::maximise);
-  REQUIRE_FALSE(board.empty());
-  const double best = run.history.trials[static_cast<std::size_t>(board[0])].values[0];
-  write_file_atomic(folder / "check.py", kScript);
-  char number[64];
-  snprintf(number, sizeof number, "%.17g", best);
-  const std::string command = interpreter + " '" + (folder / "check.py").string() + "' '" + file.string() + "' " + number + " 40";
-  CHECK(std::system(command.c_str()) == 0);
-  const std::vector<std::string> changes = storage->foreign_changes();
+  const Finished study;
+  CHECK(study.check(kScript) == 0);
+  const std::vector<std::string> changes = study.storage->foreign_changes();
   REQUIRE(changes.size() == 1);
   CHECK(changes[0] == "12 trials were added by another program");
+}
+
+TEST_CASE("Optuna's dashboard serves the study and leaves it as it was") {
+  if (!runs("import optuna_dashboard")) {
+    MESSAGE("SKIPPED: no Python with optuna-dashboard (LATHE_PYTHON, or test.sh makes build/python)");
+    return;
+  }
+  const Finished study;
+  CHECK(study.check(kDashboard) == 0);
+  CHECK(study.storage->foreign_changes().empty());
 }
 
 }  // namespace
