@@ -3,9 +3,9 @@
 // Only + − × ÷ sqrt fma, integer operations and compare-select are used, so IEEE 754 fixes every result. Nothing that reaches a
 // weight, a loss or a proposal may call the C library's functions: they differ by version and by processor.
 //
-// Accuracy: double within 2 ULP everywhere (measured: 1.4 for erfc, 1.2 for erf, below 1 for the rest); float exp and log within 1.05,
-// all other float functions within 2 (tests/conformance measures all 2³² inputs). Special values are those of IEEE 754-2019,
-// clause 9.2. There is no errno, no floating-point trap and no dependence on the rounding mode other than "to nearest".
+// Accuracy: double within 2 ULP everywhere (measured: 1.4 for erfc, 1.2 for erf, below 1 for the rest); float exp and log
+// within 1.05, all other float functions within 2 (tests/conformance measures all 2³² inputs). Special values are those of IEEE
+// 754-2019, clause 9.2. There is no errno, no floating-point trap and no dependence on the rounding mode other than "to nearest".
 #pragma once
 
 namespace lathe::math {

@@ -41,7 +41,7 @@ std::string str(const Args&... args) {
 /// Splits at every separator; "a,,b" gives three parts, "" one empty part. The views point into `text`.
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::vector<std::string_view> split(std::string&& text, char separator) = delete;  // the views would outlive their text
-std::string_view trim(std::string_view text);  ///< without blanks, tabs, \r and \n at both ends
+std::string_view trim(std::string_view text);                                      ///< without blanks, tabs, \r and \n at both ends
 std::string join(std::span<const std::string> parts, std::string_view separator);
 /// ASCII only.
 std::string lower(std::string_view text);
