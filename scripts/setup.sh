@@ -9,13 +9,17 @@ lathe_missing() {
 }
 
 lathe_need() {
-  local missing root=()
-  missing=$(lathe_missing "$@")
-  [ -n "$missing" ] || return 0
+  local missing root=() log
   if ! command -v apt-get >/dev/null; then
-    echo "lathe: this is not a Debian system; install the equivalents of: $missing" >&2
-    exit 2
+    if ! { command -v c++ && command -v cmake && command -v ninja && command -v python3; } >/dev/null; then
+      echo "lathe: this is not a Debian system; install the equivalents of: $*" >&2
+      exit 2
+    fi
+    return 0  # the build says what else it lacks
   fi
+  missing=$(lathe_missing "$@")
+  missing=${missing% }
+  [ -n "$missing" ] || return 0
   if [ "$(id -u)" != 0 ]; then
     if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
       root=(sudo -n)
@@ -25,13 +29,15 @@ lathe_need() {
     fi
   fi
   echo "== installing: $missing"
+  log=$(mktemp)
   # shellcheck disable=SC2086
-  if ! { DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq update &&
-         DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends $missing; } >"${TMPDIR:-/tmp}/lathe-apt.log" 2>&1; then
-    tail -n 5 "${TMPDIR:-/tmp}/lathe-apt.log" >&2
-    echo "lathe: could not install: $missing" >&2
+  if ! { "${root[@]}" apt-get -q update &&
+         "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 5 "$log" >&2
+    echo "lathe: could not install: $missing (is there a network? the whole log is $log)" >&2
     exit 3
   fi
+  rm -f "$log"
 }
 
 # What building and running need; test.sh adds what only tests need.
