@@ -11,10 +11,24 @@
 namespace lathe {
 namespace autograd {
 
+Tensor& Slot::settled_grad() {
+  if (open_rows != 0)
+    throw InputError(str("[grad] the gradient of `", name, "` is that of ", open_rows, " rows, expected the batch's last group first"));
+  if (zero) grad.fill(0);
+  zero = false;
+  return grad;
+}
+
+void Slot::drop_open_rows() {
+  open = {};
+  open_rows = 0;
+}
+
 void Node::release() {
   used = true;
   gradient = nullptr;
   saved.clear();
+  factor = Tensor();
   inputs.clear();
   output_grads.clear();
 }
@@ -45,6 +59,7 @@ Tensor& destination(Slot& slot) {
 
 /// Makes the gathered gradient one that may be written on: there, contiguous, and nobody else's.
 Tensor& writable(Slot& slot) {
+  if (!slot.producer && slot.open_rows == 0) slot.settled_grad();
   Tensor& gradient = destination(slot);
   if (!gradient.defined())
     gradient = Tensor::zeros(*slot.context, slot.shape, slot.dtype);
@@ -113,6 +128,28 @@ void Backward::add(int input, Tensor gradient) {
 
 Tensor& Backward::accumulator(int input) { return writable(mark(input)); }
 
+Backward::RowSum Backward::row_sum(int input, const RowRange& range, Index rows, bool overwrites) {
+  Slot& slot = mark(input);
+  if (range.first != slot.open_rows)
+    throw InputError(str("[", node_->op, "] expected the rows of `", slot.name, "` from ", slot.open_rows, " on, got them from ",
+                         range.first, ": groups come in order, and a parameter is used once in each"));
+  if (!range.whole() && slot.producer)
+    throw InputError(str("[", node_->op, "] expected leaves as parameters of a batch in groups, got a result of [", slot.producer->op, "]"));
+  const bool begins = range.first == 0;
+  if (begins) slot.open_from_zero = overwrites && !destination(slot).defined();
+  if (begins && overwrites && !slot.producer && slot.zero) {
+    slot.open_from_zero = true;
+    slot.zero = false;
+  }
+  Tensor& total = destination(slot);
+  if (begins && slot.open_from_zero && !total.defined())
+    total = Tensor::empty(*slot.context, slot.shape, slot.dtype);
+  else
+    writable(slot);
+  slot.open_rows = range.last ? 0 : range.first + rows;
+  return {total, slot.open, slot.open_from_zero};
+}
+
 const Tensor& Backward::pending(int input) const {
   static const Tensor kNone;  // an undefined handle: no state
   LATHE_CHECK(wants(input), str("[", node_->op, "] input ", input, " wants no gradient"));
@@ -125,6 +162,24 @@ void Backward::replace(int input, Tensor sum) {
   Slot& slot = mark(input);
   if (slot.producer) destination(slot) = Tensor();
   add(input, std::move(sum));
+}
+
+Tensor Backward::factor(int input) const {
+  LATHE_CHECK(wants(input), str("[", node_->op, "] input ", input, " wants no gradient"));
+  const Slot& slot = *node_->inputs[static_cast<std::size_t>(input)];
+  const bool alone = slot.producer && slot.consumers == 1 && !slot.retain && !pending(input).defined();
+  return alone ? slot.producer->factor : Tensor();
+}
+
+void Backward::replace_multiplied(int input, Tensor product) {
+  replace(input, std::move(product));
+  node_->inputs[static_cast<std::size_t>(input)]->producer->multiplied = true;
+}
+
+bool Backward::multiplied() const { return node_->multiplied; }
+
+void offer_factor(const Var& result, const Tensor& factor) {
+  if (const auto& node = result.slot()->producer) node->factor = factor;
 }
 
 void Backward::zero(int input) { writable(mark(input)); }
@@ -152,7 +207,7 @@ struct Engine {
   void step(Context& context, Node& node) {
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       if (const auto slot = node.outputs[i].lock(); slot && slot->retain && node.output_grads[i].defined())
-        slot->grad = slot->grad.defined() ? ops::add(slot->grad, node.output_grads[i]) : node.output_grads[i];
+        slot->grad = slot->settled_grad().defined() ? ops::add(slot->grad, node.output_grads[i]) : node.output_grads[i];
 
     Backward pass(&context, &node);
     pass.dys_ = std::move(node.output_grads);
@@ -163,7 +218,8 @@ struct Engine {
       if (!pass.served_[i])
         throw InternalError(str("[", node.op, "] expected a gradient for input ", i,
                                 ", got none: its gradient function must serve every wanted input"));
-      if (context.check_finite()) detail::expect_finite(node.op, "the gradient of an input", destination(*node.inputs[i]));
+      if (context.check_finite() && node.inputs[i]->open_rows == 0)
+        detail::expect_finite(node.op, "the gradient of an input", destination(*node.inputs[i]));
       push(node.inputs[i]->producer);
     }
   }

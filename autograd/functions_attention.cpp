@@ -11,7 +11,7 @@ namespace {
 ops::AttentionShape attention_shape(Context& context, const AttentionOptions& options) {
   return {options.heads,       options.q_offsets, options.k_offsets,
           options.causal,      options.scale,     context.dropout(options.dropout.p, options.dropout.site),
-          context.first_row(), options.max_tokens};
+          context.rows().first, options.max_tokens};
 }
 
 }  // namespace

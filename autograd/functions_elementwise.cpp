@@ -90,7 +90,7 @@ Var div(const Var& a, double b) {
 Var dropout(const Var& x, DropoutSite site) {
   const Dropout drop = x.context().dropout(site.p, site.site);
   if (!drop.on()) return x;
-  const Index first_row = x.context().first_row();
+  const Index first_row = x.context().rows().first;
   return record("dropout", {x}, ops::dropout(x.value(), drop, first_row), {},
                 [drop, first_row](Backward& b) { b.add(0, ops::dropout(b.dy(), drop, first_row)); });
 }

@@ -10,11 +10,17 @@ namespace {
 Var norm(NormKind kind, const Var& x, const Var& gamma, const Var& beta, double eps) {
   ops::NormResult result = ops::norm(kind, x.value(), gamma.value(), beta.defined() ? beta.value() : Tensor(), eps);
   return record(kind == NormKind::kLayer ? "layer_norm" : "rms_norm", {x, gamma, beta}, result.y,
-                {x.value(), gamma.value(), result.mean, result.rstd}, [kind](Backward& b) {
-                  Tensor* dgamma = b.wants(1) ? &b.accumulator(1) : nullptr;
-                  Tensor* dbeta = b.wants(2) ? &b.accumulator(2) : nullptr;
+                {x.value(), gamma.value(), result.mean, result.rstd}, [kind, range = x.context().rows()](Backward& b) {
+                  const Index rows = b.saved(0).numel() / b.saved(0).size(-1);
+                  const auto sum = [&](int input) -> ops::RowSum {
+                    if (!b.wants(input)) return {};
+                    const Backward::RowSum s = b.row_sum(input, range, rows);
+                    return {&s.total, &s.open};
+                  };
+                  const ops::RowSum dgamma = sum(1), dbeta = sum(2);
                   const Tensor pending = b.wants(0) ? b.pending(0) : Tensor();
-                  Tensor dx = ops::norm_bwd(kind, b.dy(), b.saved(0), b.saved(1), b.saved(2), b.saved(3), pending, dgamma, dbeta);
+                  Tensor dx =
+                      ops::norm_bwd(kind, b.dy(), b.saved(0), b.saved(1), b.saved(2), b.saved(3), pending, dgamma, dbeta, range);
                   if (b.wants(0)) b.replace(0, std::move(dx));
                 });
 }
@@ -30,10 +36,11 @@ Var softmax(const Var& x) {
   return record("softmax", {x}, std::move(y), {kept}, [](Backward& b) { b.add(0, ops::softmax_bwd(b.saved(0), b.dy())); });
 }
 
-Var cross_entropy(const Var& logits, const Tensor& target) {
-  ops::CrossEntropyResult result = ops::cross_entropy(logits.value(), target);
-  return record("cross_entropy", {logits}, result.loss, {logits.value(), target, result.max, result.inv_sum},
-                [](Backward& b) { b.add(0, ops::cross_entropy_bwd(b.saved(0), b.saved(1), b.saved(2), b.saved(3), b.dy())); });
+Var cross_entropy(const Var& logits, const Tensor& target, Index count) {
+  ops::CrossEntropyResult result = ops::cross_entropy(logits.value(), target, count);
+  return record("cross_entropy", {logits}, result.loss, {logits.value(), target, result.max, result.inv_sum}, [count](Backward& b) {
+    b.add(0, ops::cross_entropy_bwd(b.saved(0), b.saved(1), b.saved(2), b.saved(3), b.dy(), count));
+  });
 }
 
 }  // namespace lathe

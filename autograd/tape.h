@@ -6,6 +6,7 @@
 // go.
 #pragma once
 #include <lathe/autograd/var.h>
+#include <lathe/tensor/ops.h>
 
 #include <cstdint>
 #include <string>
@@ -25,8 +26,17 @@ struct Slot {
   DType dtype = DType::kF32;
   Context* context = nullptr;
   Tensor grad;                     // leaves and retained results only; others' gradients wait in the producer
+  bool zero = false;               // grad counts as +0, whatever it holds
+  ops::OpenRows open;              // of a batch that comes in groups:
+  Index open_rows = 0;             // those that were seen
+  bool open_from_zero = false;     // grad was +0 before them
   std::shared_ptr<Node> producer;  // null for a leaf
   int output = 0;                  // which result of the producer
+  int consumers = 0;               // operations recorded on it
+
+  /// grad with its +0 written down, and none of its rows missing.
+  Tensor& settled_grad();
+  void drop_open_rows();
 };
 
 struct Node {
@@ -41,6 +51,8 @@ struct Node {
   DType dtype = DType::kF32;
   GradientFunction gradient;
   bool used = false, queued = false;
+  Tensor factor;            // what the gradient multiplies the cotangent of its one output by first …
+  bool multiplied = false;  // … unless the only consumer has done so on its way
 
   void release();
 };

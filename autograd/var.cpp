@@ -38,8 +38,8 @@ void Var::set_requires_grad(bool on) {
   slot_->requires_grad = on;
 }
 
-const Tensor& Var::grad() const { return slot_->grad; }
-Tensor& Var::mutable_grad() { return slot_->grad; }
+const Tensor& Var::grad() const { return slot_->settled_grad(); }
+Tensor& Var::mutable_grad() { return slot_->settled_grad(); }
 
 void Var::set_grad(Tensor grad) {
   if (grad.defined()) {
@@ -48,13 +48,16 @@ void Var::set_grad(Tensor grad) {
     if (!grad.is_contiguous()) throw InputError("[set_grad] expected a contiguous gradient, got a strided view");
   }
   slot_->grad = std::move(grad);
+  slot_->zero = false;
+  slot_->drop_open_rows();
 }
 
 void Var::zero_grad() {
-  if (slot_->grad.defined()) slot_->grad.fill(0);
+  slot_->zero = slot_->grad.defined();
+  slot_->drop_open_rows();
 }
 
-void Var::release_grad() { slot_->grad = Tensor(); }
+void Var::release_grad() { set_grad(Tensor()); }
 void Var::retain_grad() { slot_->retain = true; }
 Var Var::detach() const { return Var(*value_, false, slot_->name); }
 void Var::backward() const { backward(Tensor()); }
@@ -105,7 +108,10 @@ std::vector<Var> record_all(const char* op, std::span<const Var> inputs, std::ve
   auto node = std::make_shared<Node>();
   node->op = op;
   node->inputs.reserve(inputs.size());
-  for (const Var& input : inputs) node->inputs.push_back(input.requires_grad() ? input.slot() : nullptr);
+  for (const Var& input : inputs) {
+    node->inputs.push_back(input.requires_grad() ? input.slot() : nullptr);
+    if (input.requires_grad()) ++input.slot()->consumers;
+  }
   node->versions.reserve(saved.size());
   for (const Tensor& tensor : saved) node->versions.push_back(tensor.defined() ? tensor.version() : 0);
   node->saved = std::move(saved);

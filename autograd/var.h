@@ -21,6 +21,10 @@
 
 namespace lathe {
 
+namespace ops {
+struct OpenRows;
+}
+
 namespace autograd {
 struct Slot;
 struct Node;
@@ -49,13 +53,14 @@ class Var {
   bool is_leaf() const;
   void set_requires_grad(bool on);  ///< leaves only
 
-  /// Gradient so far; undefined if none has arrived. Of a leaf: a buffer that later backwards go on adding to.
+  /// Gradient so far; undefined if none has arrived. Of a leaf: a buffer that later backwards go on adding to. InputError in the
+  /// middle of a batch that comes in groups of rows (Context::rows).
   const Tensor& grad() const;
   /// The same for code that rescales gradients or replaces the buffer (a view into one arena for all parameters, of the same
   /// shape).
   Tensor& mutable_grad();
   void set_grad(Tensor grad);
-  void zero_grad();     ///< fills the buffer with +0 (keeps it)
+  void zero_grad();     ///< makes the buffer +0 (keeps it; what is overwritten next is not filled first)
   void release_grad();  ///< drops the buffer
   void retain_grad();   ///< keep the gradient of this intermediate result after backward
 
@@ -109,9 +114,24 @@ class Backward {
   void add(int input, Tensor gradient);
   /// The gradient so far (+0 at first) to accumulate on in place: for kernels whose numerics start from the old content (weights).
   Tensor& accumulator(int input);
+  /// The same for a sum over rows of a packed batch, of which `rows` come here: it goes on from group to group. `overwrites`: the
+  /// kernel can start from +0 by itself, so `total` need not be filled when from_zero is set. InputError if the rows do not follow on
+  /// those before them (a parameter used twice in a batch that comes in groups).
+  struct RowSum {
+    Tensor& total;
+    ops::OpenRows& open;
+    bool from_zero = false;
+  };
+  RowSum row_sum(int input, const RowRange& range, Index rows, bool overwrites = false);
   /// The gradient that other consumers left so far, or undefined. A kernel that can add it on its way hands the sum to replace().
   const Tensor& pending(int input) const;
   void replace(int input, Tensor sum);
+  /// The factor that the operation behind this input offered (offer_factor), if its gradient comes from here alone; then the kernel
+  /// multiplies on its way and hands the product to replace_multiplied(). Else undefined.
+  Tensor factor(int input) const;
+  void replace_multiplied(int input, Tensor product);
+  /// Of the producer: does dy() come multiplied already?
+  bool multiplied() const;
   /// States that the gradient is zero.
   void zero(int input);
 
@@ -126,6 +146,10 @@ class Backward {
   std::vector<Tensor> dys_;
   std::vector<bool> served_;
 };
+
+/// Says that the gradient of the operation behind `result`, its only one, begins by multiplying its cotangent, element by element, by
+/// `factor`. Nothing happens if `result` was not recorded.
+void offer_factor(const Var& result, const Tensor& factor);
 
 using GradientFunction = std::function<void(Backward&)>;
 

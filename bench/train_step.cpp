@@ -22,6 +22,7 @@ struct Options {
   std::vector<Index> hidden{64, 128, 256, 512};
   Index layers = 4, head_dim = 32, ffn = 4, batch = 32, seq = 64, vocab = 8192;
   int threads = 1;
+  Index group = 256;  // tokens; 0: the whole batch
   double seconds = 4, dropout = 0;
   std::string backend;
 };
@@ -29,7 +30,7 @@ struct Options {
 [[noreturn]] void usage(const std::string& why) {
   std::fprintf(stderr,
                "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
-               "[--vocab N] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
+               "[--vocab N] [--group N] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
                why.c_str());
   std::exit(2);
 }
@@ -37,7 +38,8 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   const std::map<std::string, Index*> numbers{{"--layers", &o.layers}, {"--head-dim", &o.head_dim}, {"--ffn", &o.ffn},
-                                              {"--batch", &o.batch},   {"--seq", &o.seq},           {"--vocab", &o.vocab}};
+                                              {"--batch", &o.batch},   {"--seq", &o.seq},           {"--vocab", &o.vocab},
+                                              {"--group", &o.group}};
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (i + 1 == argc) usage(name + ": expected a value");
@@ -98,7 +100,7 @@ void run(const Options& o, Index hidden) {
   const auto train = [&] {
     context.set_step(step++);
     optimizer.zero_grad();
-    model.loss(batch, targets, nn::Mode::kTrain).backward();
+    model.backward(batch, targets, o.group);
     optimizer.step(3e-4);
   };
   for (int i = 0; i < 5; ++i) train();

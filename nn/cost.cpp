@@ -45,7 +45,7 @@ Cost cost_of(const TransformerConfig& config, std::span<const std::int32_t> leng
   for (int step = 0; step < 2; ++step) {  // gradients and packed weights come to be in the first
     context.flops().reset();
     context.allocator().reset_peak();
-    model.loss(input.batch, input.labels, Mode::kTrain).backward();
+    model.backward(input.batch, input.labels);
     update();
   }
   cost.training_flops = context.flops();

@@ -3,6 +3,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nn/transformer.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace lathe::nn {
@@ -29,19 +30,6 @@ void check_tokens(const char* what, const Tensor& tensor, Index tokens) {
             tensor.defined() ? str(lathe::name_of(tensor.dtype()), " ", tensor.shape().text()) : std::string("nothing")));
 }
 
-/// The row number of the next operations, put back at the end.
-class FirstRow {
- public:
-  FirstRow(Context& context, Index row) : context_(context), before_(context.first_row()) { context.set_first_row(row); }
-  ~FirstRow() { context_.set_first_row(before_); }
-  FirstRow(const FirstRow&) = delete;
-  FirstRow& operator=(const FirstRow&) = delete;
-
- private:
-  Context& context_;
-  Index before_;
-};
-
 }  // namespace
 
 Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types) {
@@ -55,6 +43,32 @@ Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets of
   if (!types.empty()) batch.types = Tensor::from(context, types, {tokens});
   batch.offsets = std::move(offsets);
   return batch;
+}
+
+std::vector<Batch> groups_of(const Batch& batch, Index tokens) {
+  const Offsets& offsets = batch.offsets;
+  const Index total = offsets.tokens(), count = tokens > 0 ? std::max<Index>(1, (total + tokens / 2) / tokens) : 1;
+  if (count == 1) return {batch};
+  std::vector<Batch> groups;
+  const auto cut = [](const RowRange& whole, Index begin, bool last) { return RowRange{whole.first + begin, whole.last && last}; };
+  for (Index s = 0; s < offsets.sequences();) {
+    const Index begin = offsets.begin(s), first = s;
+    // Up to the end that lies nearest to the next of `count` equal parts.
+    const Index goal = total * (begin * count / total + 1) / count;
+    std::vector<std::int32_t> own{0};
+    do {
+      own.push_back(static_cast<std::int32_t>(offsets.begin(++s) - begin));
+    } while (s < offsets.sequences() && 2 * offsets.begin(s) + offsets.length(s) <= 2 * goal);
+    const bool last = s == offsets.sequences();
+    Batch group;
+    group.ids = batch.ids.narrow(0, begin, own.back());
+    if (batch.types.defined()) group.types = batch.types.narrow(0, begin, own.back());
+    group.offsets = Offsets(std::move(own));
+    group.tokens = cut(batch.tokens, begin, last);
+    group.sequences = cut(batch.sequences, first, last);
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 Transformer::Transformer(Parameters& parameters, const TransformerConfig& config)
@@ -104,6 +118,7 @@ Var Transformer::forward(const Batch& batch, Mode mode) const {
     check_tokens("types", batch.types, batch.offsets.tokens());
     if (!types_.defined()) throw InputError("[transformer] got token types, but type_vocab_size of the model is 0");
   }
+  const RowScope rows(*context_, batch.tokens);
   Sequences sequences{.offsets = batch.offsets,
                       .positions = positions_of(*context_, batch.offsets),
                       .mode = mode,
@@ -143,6 +158,7 @@ Classifier::Classifier(Parameters parameters, const TransformerConfig& config)
 Var Classifier::pooled(const Batch& batch, Mode mode) const {
   const Var x = encoder_.forward(batch, mode);
   LayerScope scope(context(), "pooling");
+  const RowScope rows(context(), batch.sequences);  // from here on, a row is a sequence
   const Var y = config().pooling == Pooling::kMean ? mean_pool(x, batch.offsets) : first_pool(x, batch.offsets);
   return pooler_ ? pooler_->forward(y, {.activation = UnaryOp::kTanh, .dropout = {}, .residual = {}}) : y;
 }
@@ -150,10 +166,8 @@ Var Classifier::pooled(const Batch& batch, Mode mode) const {
 Var Classifier::logits(const Batch& batch, Mode mode) const {
   Var x = pooled(batch, mode);
   LayerScope scope(context(), "classifier");
-  if (mode == Mode::kTrain && config().head_dropout > 0) {
-    const FirstRow rows(context(), batch.first_sequence);  // rows are sequences here, not tokens
-    x = dropout(x, {config().head_dropout, kPooledSite});
-  }
+  const RowScope rows(context(), batch.sequences);
+  if (mode == Mode::kTrain && config().head_dropout > 0) x = dropout(x, {config().head_dropout, kPooledSite});
   return head_.forward(x);
 }
 
@@ -161,6 +175,29 @@ Var Classifier::loss(const Batch& batch, const Tensor& labels, Mode mode) const 
   const Var scores = logits(batch, mode);
   LayerScope scope(context(), "loss");
   return cross_entropy(scores, labels);
+}
+
+double Classifier::backward(const Batch& batch, const Tensor& labels, Index group_tokens) const {
+  const std::vector<Batch> groups = groups_of(batch, group_tokens);
+  Index labelled = 0;
+  if (context().computes())
+    for (const std::int32_t label : labels.to_vector<std::int32_t>()) labelled += label != kIgnoreLabel;
+  else
+    labelled = labels.numel();
+  if (groups.size() == 1 || labelled == 0) {
+    const Var whole = loss(batch, labels, Mode::kTrain);
+    whole.backward();
+    return context().computes() ? whole.value().item() : 0;
+  }
+  std::vector<Tensor> scores;
+  for (const Batch& group : groups) {
+    const Var z = logits(group, Mode::kTrain);
+    LayerScope scope(context(), "loss");
+    cross_entropy(z, labels.narrow(0, group.sequences.first - batch.sequences.first, group.offsets.sequences()), labelled).backward();
+    scores.push_back(z.value());
+  }
+  const Tensor mean = ops::cross_entropy(ops::concat(scores, 0), labels).loss;
+  return context().computes() ? mean.item() : 0;
 }
 
 std::int64_t count_parameters(const TransformerConfig& config) {

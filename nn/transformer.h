@@ -23,17 +23,23 @@
 
 namespace lathe::nn {
 
-/// A packed batch. Cut from a larger one (groups of whole sequences of a step), it says where it lies, so that dropout and
-/// with it every bit is that of the whole batch; Context::first_row must then be the batch row of ids[0].
+/// A packed batch, or a group of whole sequences of one: then it says where it lies, so that dropout, the sums over rows in
+/// gradients, and with them every bit are those of the whole batch. Groups go through forward and backward in order.
 struct Batch {
   Tensor ids;       ///< i32 [T], in [0, vocab_size)
   Tensor types;     ///< i32 [T], or undefined: all 0
   Offsets offsets;  ///< of the S sequences; offsets.tokens() = T
-  Index first_sequence = 0;
+  RowRange tokens{}, sequences{};  ///< place in the whole batch
 };
 
 /// InputError if the sizes do not fit. Empty `types`: all 0.
 Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types = {});
+
+/// Tokens of a group in training: what goes through forward and backward while it is in the cache.
+inline constexpr Index kGroupTokens = 256;
+
+/// Groups of about so many tokens, as equal as whole sequences allow; 0: one group.
+std::vector<Batch> groups_of(const Batch& batch, Index tokens);
 
 /// Token ids to hidden states.
 class Transformer {
@@ -72,6 +78,10 @@ class Classifier {
   Var logits(const Batch& batch, Mode mode) const;                                           ///< [S, classes]
   /// Mean cross entropy over the sequences; labels i32 [S], −100 = without a label.
   Var loss(const Batch& batch, const Tensor& labels, Mode mode) const;
+  /// Forward and gradient of the training loss in groups of about `group_tokens` tokens, each while it is in the cache and with the
+  /// memory of one; 0: the whole batch. Returns the loss (0 on the meta device). Bits are those of loss(batch, labels,
+  /// kTrain).backward(), whatever the groups.
+  double backward(const Batch& batch, const Tensor& labels, Index group_tokens = kGroupTokens) const;
 
   const TransformerConfig& config() const { return encoder_.config(); }
   Context& context() const { return parameters_.context(); }

@@ -50,9 +50,10 @@ class Context {
   RandomKey key(std::string_view stream) const { return random_key(seed_, trial_, stream); }
   std::uint32_t step() const { return step_; }
   void set_step(std::uint32_t step) { step_ = step; }
-  /// Number, in its batch, of the first packed row that the next operations see; not 0 only when a batch runs in groups of rows.
-  Index first_row() const { return first_row_; }
-  void set_first_row(Index row) { first_row_ = row; }
+  /// The packed rows that the next operations see, as part of their batch: not the whole one only when a batch runs in groups of
+  /// rows. Dropout numbers its elements by it, and sums over rows in gradients go on from group to group. See RowScope.
+  const RowRange& rows() const { return rows_; }
+  void set_rows(const RowRange& rows) { rows_ = rows; }
   /// Dropout of one site in this step; p in [0, 1), else InputError. The site number is the caller's: one per dropout of a model.
   Dropout dropout(double p, std::uint32_t site) const;
 
@@ -84,13 +85,26 @@ class Context {
   std::uint64_t seed_, trial_;
   RandomKey dropout_key_;
   std::uint32_t step_ = 0;
-  Index first_row_ = 0;
+  RowRange rows_;
   bool grad_mode_ = true;
   bool check_finite_ = false;
   std::uint64_t sequence_ = 0;
   std::vector<std::string> scopes_;
   std::shared_ptr<Allocator> allocator_;
   FlopCounter flops_;
+};
+
+/// Context::rows for a while.
+class RowScope {
+ public:
+  RowScope(Context& context, const RowRange& rows) : context_(context), before_(context.rows()) { context.set_rows(rows); }
+  ~RowScope() { context_.set_rows(before_); }
+  RowScope(const RowScope&) = delete;
+  RowScope& operator=(const RowScope&) = delete;
+
+ private:
+  Context& context_;
+  RowRange before_;
 };
 
 /// Names the layer that computes, for messages: `LayerScope scope(ctx, "layers.3");`. Costs nothing unless check_finite is on.

@@ -44,6 +44,13 @@ Tensor sum(const Tensor& x, Index axis, bool keep_dims = false);
 Tensor sum_all(const Tensor& x);  ///< one Σ16 over all elements in row-major order
 /// target += x summed over the dimensions in which target is stretched to x (the gradient of broadcasting).
 void sum_onto(Tensor& target, const Tensor& x);
+/// What a gradient that is a sum over rows leaves open between two groups of a batch (RowRange). Tensors of the gradient's shape,
+/// made when they are needed and dropped when the batch ends.
+struct OpenRows {
+  Tensor chain, segment;
+};
+/// y[n] += Σrows of x […, n]. `open` is needed for a part of a batch.
+void sum_rows_onto(Tensor& y, const Tensor& x, const RowRange& range = {}, OpenRows* open = nullptr);
 
 // ---- Products
 /// (Batched) product of views by their strides; b may be a matrix for all batches.
@@ -60,16 +67,23 @@ struct LinearEpilogue {
 Tensor linear(const Tensor& x, const Tensor& w, const LinearEpilogue& epilogue = {});
 /// dx = dy · w, then · multiplier, then + residual, where given.
 Tensor linear_bwd_input(const Tensor& dy, const Tensor& w, const Tensor& multiplier = {}, const Tensor& residual = {});
-void linear_bwd_weight(const Tensor& dy, const Tensor& x, Tensor& dw);  ///< dw += dyᵀ · x
+/// dw += dyᵀ · x, or, from_zero, onto +0 whatever dw held before the batch. `open` is needed for a part of a batch.
+void linear_bwd_weight(const Tensor& dy, const Tensor& x, Tensor& dw, bool from_zero = false, const RowRange& range = {},
+                       OpenRows* open = nullptr);
 
 // ---- Normalisation
 struct NormResult {
   Tensor y, mean, rstd;  ///< mean undefined for kRms
 };
 NormResult norm(NormKind kind, const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps);
-/// dx (+ residual if defined); dgamma and dbeta are accumulated on where not null.
+/// A sum over rows to go on with: null where it is not wanted; `open` is needed for a part of a batch.
+struct RowSum {
+  Tensor* total = nullptr;
+  OpenRows* open = nullptr;
+};
+/// dx (+ residual if defined); dgamma and dbeta are accumulated on.
 Tensor norm_bwd(NormKind kind, const Tensor& dy, const Tensor& x, const Tensor& gamma, const Tensor& mean, const Tensor& rstd,
-                const Tensor& residual, Tensor* dgamma, Tensor* dbeta);
+                const Tensor& residual, RowSum dgamma, RowSum dbeta, const RowRange& range = {});
 Tensor softmax(const Tensor& x);
 Tensor softmax_bwd(const Tensor& y, const Tensor& dy);
 
@@ -77,8 +91,10 @@ Tensor softmax_bwd(const Tensor& y, const Tensor& dy);
 struct CrossEntropyResult {
   Tensor loss, losses, max, inv_sum;  ///< scalar; [rows] each
 };
-CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& target);
-Tensor cross_entropy_bwd(const Tensor& logits, const Tensor& target, const Tensor& max, const Tensor& inv_sum, const Tensor& dloss);
+/// count: what the sum over kept rows is divided by; 0: their number.
+CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& target, Index count = 0);
+Tensor cross_entropy_bwd(const Tensor& logits, const Tensor& target, const Tensor& max, const Tensor& inv_sum, const Tensor& dloss,
+                         Index count = 0);
 
 // ---- Attention
 struct AttentionShape {

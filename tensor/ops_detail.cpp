@@ -97,6 +97,13 @@ void expect_finite(const char* op, const char* what, const Tensor& x) {
   });
 }
 
+void make_open_block(const Tensor& y, Index rows, const RowRange& range, ops::OpenRows* open) {
+  if (range.whole()) return;
+  LATHE_CHECK(open != nullptr, "a part of a batch needs a place for open rows");
+  if (!range.last && (range.first + rows) % 64 != 0 && !open->chain.defined())
+    open->chain = Tensor::empty(y.context(), y.shape(), y.dtype());
+}
+
 Rows as_rows(const Tensor& x) {
   Rows r{x, 1, 1, 1};
   const int dims = x.dims();
@@ -106,20 +113,20 @@ Rows as_rows(const Tensor& x) {
   r.ld = r.n;
   if (x.is_contiguous()) return r;
   bool strided = r.n <= 1 || x.stride(dims - 1) == 1;
-  Index ld = 0, expected = 0;  // 0: no row dimension seen yet
+  Index ld = -1, expected = 0;  // -1: no row dimension seen yet
   for (int d = dims - 2; d >= 0 && strided; --d) {
     if (x.shape()[d] == 1) continue;
-    if (ld == 0)
+    if (ld < 0)
       ld = x.stride(d);
     else
       strided = x.stride(d) == expected;
     expected = x.stride(d) * x.shape()[d];
   }
-  if (!strided || (ld != 0 && ld < r.n)) {
+  if (!strided || (ld >= 0 && ld < r.n)) {  // repeated rows too: their stride is 0
     r.tensor = x.contiguous();
     return r;
   }
-  if (ld != 0) r.ld = ld;
+  if (ld >= 0) r.ld = ld;
   return r;
 }
 

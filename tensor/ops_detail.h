@@ -6,6 +6,10 @@
 
 #include <string>
 
+namespace lathe::ops {
+struct OpenRows;
+}
+
 namespace lathe::detail {
 
 /// The same elements with as few dimensions as both stride lists allow (at least one).
@@ -53,6 +57,9 @@ struct Rows {
   Index rows = 1, n = 1, ld = 1;
 };
 Rows as_rows(const Tensor& x);
+
+/// Memory for the block of rows that a cut behind `rows` rows leaves open of a Σrows onto y.
+void make_open_block(const Tensor& y, Index rows, const RowRange& range, ops::OpenRows* open);
 
 /// Runs f(table) with the backend's table of x's float type, floating-point state set; nothing on the meta device.
 template <class F>

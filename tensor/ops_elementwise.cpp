@@ -217,6 +217,21 @@ void sum_onto(Tensor& target, const Tensor& x) {
   }
 }
 
+void sum_rows_onto(Tensor& y, const Tensor& x, const RowRange& range, OpenRows* open) {
+  expect_operands("sum_rows_onto", y, x);
+  const Rows rows = as_rows(x);
+  expect_shape("sum_rows_onto", "a sum", y, {rows.n});
+  count(x, OpClass::kReduce, x.numel());
+  make_open_block(y, rows.rows, range, open);
+  Tensor none, &block = open ? open->chain : none;
+  edit_contiguous(y, [&](Tensor& onto) {
+    compute("sum_rows_onto", x, [&]<class T>(const Kernels<T>& k) {
+      k.sum_rows(x.context().exec(), {rows.rows, rows.n, in<T>(rows.tensor), rows.ld, out<T>(onto), range, out<T>(block)});
+    });
+  });
+  if (open && range.last) *open = {};
+}
+
 Tensor concat(std::span<const Tensor> parts, Index axis) {
   if (parts.empty()) throw InputError("[concat] expected at least one part, got none");
   expect_defined("concat", parts[0]);

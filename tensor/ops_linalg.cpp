@@ -111,7 +111,25 @@ Tensor linear_bwd_input(const Tensor& dy, const Tensor& w, const Tensor& multipl
   return dx;
 }
 
-void linear_bwd_weight(const Tensor& dy, const Tensor& x, Tensor& dw) {
+namespace {
+
+/// Memory for what rows [range.first, range.first + rows) leave open of dw, or have to take over.
+void make_open_rows(const Tensor& dw, Index rows, bool from_zero, const RowRange& range, OpenRows* open) {
+  constexpr Index kChunk = 256, kSegment = 1024;
+  if (range.whole()) return;
+  LATHE_CHECK(open != nullptr, "a part of a batch needs a place for open rows");
+  const Index first = range.first, end = first + rows;
+  const auto make = [&](Tensor& state, bool needed) {
+    if (needed && !state.defined()) state = Tensor::empty(dw.context(), dw.shape(), dw.dtype());
+  };
+  const auto cuts_segment = [&](Index row) { return row % kSegment != 0 && !(from_zero && row < kSegment); };
+  make(open->chain, !range.last && end % kChunk != 0);
+  make(open->segment, cuts_segment(first) || (!range.last && cuts_segment(end)));
+}
+
+}  // namespace
+
+void linear_bwd_weight(const Tensor& dy, const Tensor& x, Tensor& dw, bool from_zero, const RowRange& range, OpenRows* open) {
   const char* op = "linear_bwd_weight";
   expect_operands(op, dw, dy, x);
   const Rows cotangent = as_rows(dy), input = as_rows(x);
@@ -119,12 +137,16 @@ void linear_bwd_weight(const Tensor& dy, const Tensor& x, Tensor& dw) {
   if (cotangent.rows != input.rows)
     throw InputError(str("[", op, "] expected as many rows of dy as of x, got ", dy.shape().text(), " and ", x.shape().text()));
   count(dw, OpClass::kLinear, 2 * input.rows * cotangent.n * input.n);
+  make_open_rows(dw, input.rows, from_zero, range, open);
+  Tensor none, &chain = open ? open->chain : none, &segment = open ? open->segment : none;
   edit_contiguous(dw, [&](Tensor& target) {
     compute(op, dw, [&]<class T>(const Kernels<T>& kernels) {
-      kernels.linear_bwd_weight(dw.context().exec(), {input.rows, cotangent.n, input.n, in<T>(cotangent.tensor), cotangent.ld,
-                                                      in<T>(input.tensor), input.ld, out<T>(target), input.n});
+      kernels.linear_bwd_weight(dw.context().exec(),
+                                {input.rows, cotangent.n, input.n, in<T>(cotangent.tensor), cotangent.ld, in<T>(input.tensor),
+                                 input.ld, out<T>(target), input.n, from_zero, range, out<T>(chain), out<T>(segment)});
     });
   });
+  if (open && range.last) *open = {};
 }
 
 }  // namespace lathe::ops

@@ -37,7 +37,7 @@ NormResult norm(NormKind kind, const Tensor& x, const Tensor& gamma, const Tenso
 }
 
 Tensor norm_bwd(NormKind kind, const Tensor& dy, const Tensor& x, const Tensor& gamma, const Tensor& mean, const Tensor& rstd,
-                const Tensor& residual, Tensor* dgamma, Tensor* dbeta) {
+                const Tensor& residual, RowSum dgamma, RowSum dbeta, const RowRange& range) {
   const char* op = name_of_norm(kind);
   expect_operands(op, dy, x, gamma, mean, rstd, residual);
   expect_shape(op, "a cotangent", dy, x.shape());
@@ -46,16 +46,24 @@ Tensor norm_bwd(NormKind kind, const Tensor& dy, const Tensor& x, const Tensor& 
   const Rows cotangent = as_rows(dy), input = as_rows(x), rest = residual.defined() ? as_rows(residual) : Rows{};
   const Tensor g = gamma.contiguous();
   Tensor dx = Tensor::empty(x.context(), x.shape(), x.dtype());
-  Tensor none, &target_gamma = dgamma ? *dgamma : none, &target_beta = dbeta ? *dbeta : none;
-  LATHE_CHECK((!dgamma || dgamma->is_contiguous()) && (!dbeta || dbeta->is_contiguous()), "gradients of norms are contiguous");
-  if (dgamma) dgamma->storage().mutable_data();
-  if (dbeta) dbeta->storage().mutable_data();
+  Tensor none;
+  for (const RowSum* sum : {&dgamma, &dbeta}) {
+    if (!sum->total) continue;
+    LATHE_CHECK(sum->total->is_contiguous(), "gradients of norms are contiguous");
+    sum->total->storage().mutable_data();
+    make_open_block(*sum->total, input.rows, range, sum->open);
+  }
+  const auto total = [&](const RowSum& sum) -> Tensor& { return sum.total ? *sum.total : none; };
+  const auto open = [&](const RowSum& sum) -> Tensor& { return sum.total && sum.open ? sum.open->chain : none; };
   count(x, OpClass::kNorm, 13 * x.numel());
   compute(op, x, [&]<class T>(const Kernels<T>& k) {
     k.norm_bwd(x.context().exec(),
                {kind, input.rows, n, in<T>(cotangent.tensor), cotangent.ld, in<T>(input.tensor), input.ld, in<T>(g), in<T>(mean),
-                in<T>(rstd), in<T>(rest.tensor), rest.ld, out<T>(dx), n, out<T>(target_gamma), out<T>(target_beta)});
+                in<T>(rstd), in<T>(rest.tensor), rest.ld, out<T>(dx), n, out<T>(total(dgamma)), out<T>(total(dbeta)), range,
+                out<T>(open(dgamma)), out<T>(open(dbeta))});
   });
+  for (const RowSum* sum : {&dgamma, &dbeta})
+    if (range.last && sum->total && sum->open) *sum->open = {};
   return dx;
 }
 
@@ -90,7 +98,7 @@ Tensor softmax_bwd(const Tensor& y, const Tensor& dy) {
   return dx;
 }
 
-CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& target) {
+CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& target, Index divisor) {
   const char* op = "cross_entropy";
   expect_float(op, logits);
   expect_dims(op, "logits", logits, 2);
@@ -109,20 +117,20 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& target) {
       if (label[r] != kIgnoreLabel && (label[r] < 0 || label[r] >= n))
         throw InputError(str("[", op, "] expected targets in [0, ", n, ") or ", kIgnoreLabel, ", got ", label[r], " in row ", r));
     k.cross_entropy_fwd(context.exec(), {rows, n, in<T>(scores), label, out<T>(result.losses), out<T>(result.max),
-                                         out<T>(result.inv_sum), out<T>(result.loss)});
+                                         out<T>(result.inv_sum), out<T>(result.loss), divisor});
   });
   return result;
 }
 
 Tensor cross_entropy_bwd(const Tensor& logits, const Tensor& target, const Tensor& max, const Tensor& inv_sum,
-                         const Tensor& dloss) {
+                         const Tensor& dloss, Index divisor) {
   expect_operands("cross_entropy", logits, max, inv_sum, dloss);
   const Tensor scores = logits.contiguous(), labels = target.contiguous();
   Tensor dlogits = Tensor::empty(logits.context(), logits.shape(), logits.dtype());
   count(logits, OpClass::kSoftmax, 12 * logits.numel());
   compute("cross_entropy", logits, [&]<class T>(const Kernels<T>& k) {
     k.cross_entropy_bwd(logits.context().exec(), {logits.shape()[0], logits.shape()[1], in<T>(scores), labels.data<std::int32_t>(),
-                                                  in<T>(max), in<T>(inv_sum), *dloss.data<T>(), out<T>(dlogits)});
+                                                  in<T>(max), in<T>(inv_sum), *dloss.data<T>(), out<T>(dlogits), divisor});
   });
   return dlogits;
 }

@@ -34,6 +34,18 @@ void check_rows(const data::EncodedDataset& rows, const nn::TransformerConfig& a
       throw InputError(str("[train] ", what, " rows have token id ", id, ", expected 0 … ", architecture.vocab_size - 1));
 }
 
+/// Every operation looks for NaN and infinity while it lives.
+class CheckFinite {
+ public:
+  explicit CheckFinite(Context& context) : context_(context) { context.set_check_finite(true); }
+  ~CheckFinite() { context_.set_check_finite(false); }
+  CheckFinite(const CheckFinite&) = delete;
+  CheckFinite& operator=(const CheckFinite&) = delete;
+
+ private:
+  Context& context_;
+};
+
 /// What the checkpoint must agree on about the rows: their number and contents.
 std::string rows_hash(const data::EncodedDataset& train, const data::EncodedDataset& valid) {
   Sha256 hash;
@@ -93,10 +105,8 @@ double Trainer::train_step() {
   double loss = 0;
   optim::Clip clip;
   try {
-    const Var result = model_.loss(batch, labels, nn::Mode::kTrain);
-    loss = result.value().item();
+    loss = model_.backward(batch, labels);
     if (!(loss - loss == 0)) throw NonFiniteError(str("the loss is ", loss));
-    result.backward();
     clip = optim::clip_by_norm(model_.parameters(), config_.clip);
   } catch (const NonFiniteError& error) {
     const std::string what = error.what();
@@ -110,11 +120,6 @@ double Trainer::train_step() {
 }
 
 void Trainer::replay_with_checks() {
-  struct CheckFinite {
-    explicit CheckFinite(Context& c) : context(c) { context.set_check_finite(true); }
-    ~CheckFinite() { context.set_check_finite(false); }
-    Context& context;
-  };
   const CheckFinite checks(context_);
   try {
     const nn::Batch batch = nn::make_batch(context_, batch_.ids, Offsets(batch_.offsets), batch_.types);
@@ -148,6 +153,7 @@ void Trainer::finish_epoch() {
   result.tokens = tokens_;
   if (valid_.rows() > 0) {
     result.valid = score(predict(model_, valid_), valid_.labels);
+    if (!(result.valid.loss - result.valid.loss == 0)) refuse_evaluation(result);
     const EpochResult* before = best();
     result.best = !before || result.valid.of(config_.metric) > before->valid.of(config_.metric);
   }
@@ -156,6 +162,18 @@ void Trainer::finish_epoch() {
   loss_sum_ = 0;
   rows_ = tokens_ = 0;
   batches_.seek(result.epoch);
+}
+
+/// The last step of an epoch may leave weights that no later step looks at: their answers are no score.
+void Trainer::refuse_evaluation(const EpochResult& result) {
+  const std::string place = str(" in the evaluation of epoch ", result.epoch);
+  try {
+    const CheckFinite checks(context_);
+    predict(model_, valid_);
+  } catch (const NonFiniteError& error) {
+    throw NonFiniteError(error.what() + place);
+  }
+  throw NonFiniteError(str("the loss is ", result.valid.loss, place));
 }
 
 std::vector<Tensor> Trainer::copy_parameters() const {

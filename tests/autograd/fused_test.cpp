@@ -35,7 +35,6 @@ struct Outcome {
 Outcome run(const std::string& backend, const std::vector<Shape>& shapes, const Function& f) {
   Context ctx({.backend = backend, .seed = 9});
   ctx.set_step(2);
-  ctx.set_first_row(3);
   Vars leaves;
   for (const Shape& shape : shapes)
     leaves.emplace_back(sample(ctx, shape, DType::kF32, static_cast<std::uint32_t>(leaves.size())), true);

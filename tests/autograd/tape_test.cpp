@@ -72,6 +72,46 @@ TEST_CASE("several results walk together; cotangents are needed and checked") {
   CHECK_THROWS_AS(backward({}, {}), InputError);
 }
 
+TEST_CASE("a consumer multiplies by the derivative of an activation only where nobody else does") {
+  Context ctx;
+  Var x = Var(Tensor::from(ctx, Floats{1, -2, 3, 0.5f}, {2, 2}), true), w = Var(Tensor::from(ctx, Floats{1, 2, -1, 1}, {2, 2}), true);
+  const Var v = Var(Tensor::from(ctx, Floats{3, 1}, {1, 2}), true);
+  const LinearOptions relu{.activation = UnaryOp::kSquaredRelu, .dropout = {}, .residual = {}};
+  // dx of sum(relu(x wᵀ)² vᵀ) by hand, times 1, 2 or 3.
+  const auto expected = [](float times) {
+    Floats dx(4);
+    const float xs[] = {1, -2, 3, 0.5f}, ws[] = {1, 2, -1, 1}, vs[] = {3, 1};
+    for (int r = 0; r < 2; ++r)
+      for (int o = 0; o < 2; ++o) {
+        const float z = xs[2 * r] * ws[2 * o] + xs[2 * r + 1] * ws[2 * o + 1];
+        for (int i = 0; i < 2; ++i) dx[static_cast<std::size_t>(2 * r + i)] += times * vs[o] * (z > 0 ? 2 * z : 0) * ws[2 * o + i];
+      }
+    return dx;
+  };
+  const auto dx = [&](auto body) {
+    x.release_grad();
+    body();
+    return grad(x);
+  };
+  CHECK(dx([&] { sum(linear(linear(x, w, {}, relu), v)).backward(); }) == expected(1));
+  CHECK(dx([&] {  // two consumers
+          const Var y = linear(x, w, {}, relu);
+          sum(linear(y, v) + linear(y, v)).backward();
+        }) == expected(2));
+  CHECK(dx([&] {  // one consumer and a cotangent of the caller's
+          const Var y = linear(x, w, {}, relu), z = sum(linear(y, v));
+          const Var results[] = {z, y};
+          const Tensor cotangents[] = {Tensor(), Tensor::from(ctx, Floats{3, 1, 3, 1}, {2, 2})};
+          backward(results, cotangents);
+        }) == expected(2));
+  CHECK(dx([&] {  // a gradient that is kept must be that of y
+          Var y = linear(x, w, {}, relu);
+          y.retain_grad();
+          sum(linear(y, v)).backward();
+          CHECK(grad(y) == Floats{3, 1, 3, 1});
+        }) == expected(1));
+}
+
 TEST_CASE("a graph is walked once") {
   Context ctx;
   Var x = leaf(ctx, {1, 2});

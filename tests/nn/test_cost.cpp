@@ -55,7 +55,7 @@ Cost measure(const std::string& backend, int threads, const TransformerConfig& c
   for (int step = 0; step < 3; ++step) {
     context.flops().reset();
     context.allocator().reset_peak();
-    model.loss(batch, labels, Mode::kTrain).backward();
+    model.backward(batch, labels);
     update();
   }
   cost.training_flops = context.flops();

@@ -199,13 +199,59 @@ TEST_CASE("groups of sequences drop what the whole batch drops") {
     const auto first = ids.begin() + whole.offsets.begin(s);
     const std::vector<std::int32_t> own(first, first + lengths[static_cast<std::size_t>(s)]);
     Batch part = make_batch(context, own, Offsets({0, lengths[static_cast<std::size_t>(s)]}));
-    part.first_sequence = s;
-    context.set_first_row(whole.offsets.begin(s));
+    part.sequences.first = s;
+    part.tokens.first = whole.offsets.begin(s);
     const std::vector<float> logits = evaluate(model, part, Mode::kTrain);
     groups.insert(groups.end(), logits.begin(), logits.end());
   }
-  context.set_first_row(0);
   CHECK(groups == together);
+}
+
+TEST_CASE("a batch is cut into groups of whole sequences") {
+  Context context(options());
+  const std::vector<std::int32_t> lengths{4, 6, 3, 1, 1, 1, 1, 30, 2};
+  const Batch whole = random_batch(context, lengths, 11);
+  const auto sizes = [&](Index tokens) {
+    std::vector<Index> found;
+    Index token = 0, sequence = 0;
+    for (const Batch& group : groups_of(whole, tokens)) {
+      CHECK(group.tokens.first == token);
+      CHECK(group.sequences.first == sequence);
+      CHECK(group.ids.numel() == group.offsets.tokens());
+      found.push_back(group.offsets.tokens());
+      token += group.offsets.tokens();
+      sequence += group.offsets.sequences();
+      CHECK(group.tokens.last == (token == 49));
+      CHECK(group.sequences.last == (sequence == 9));
+    }
+    CHECK(token == 49);
+    CHECK(sequence == 9);
+    return found;
+  };
+  CHECK(sizes(0) == std::vector<Index>{49});
+  CHECK(sizes(1000) == std::vector<Index>{49});
+  CHECK(sizes(10) == std::vector<Index>{10, 7, 30, 2});
+  CHECK(sizes(1) == std::vector<Index>{4, 6, 3, 1, 1, 1, 1, 30, 2});
+}
+
+TEST_CASE("an open gradient is not given out") {
+  Context context(options());
+  const TransformerConfig config = small_config();
+  Classifier model(context, config);
+  const std::vector<std::int32_t> lengths{4, 6, 3};
+  const Batch whole = random_batch(context, lengths, config.vocab_size);
+  const std::vector<Batch> groups = groups_of(whole, 4);
+  REQUIRE(groups.size() == 3);
+  const Var& weight = model.registry().at("layers.0.ffn.in.weight");
+  const auto pass = [&](const Batch& group) {
+    const Tensor labels = Tensor::zeros(context, {group.offsets.sequences()}, DType::kI32);
+    cross_entropy(model.logits(group, Mode::kTrain), labels, 3).backward();
+  };
+  pass(groups[0]);
+  CHECK_THROWS_WITH_AS(weight.grad(), doctest::Contains("last group"), InputError);
+  CHECK_THROWS_WITH_AS(pass(groups[2]), doctest::Contains("from 1 on, got them from 2"), InputError);
+  for (Var parameter : model.parameters()) parameter.zero_grad();
+  CHECK(weight.grad().to_vector<float>() == std::vector<float>(static_cast<std::size_t>(weight.value().numel())));
 }
 
 TEST_CASE("edges of a batch") {

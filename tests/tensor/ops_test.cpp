@@ -156,6 +156,18 @@ TEST_CASE("linear layers read strided inputs and slices of larger weights, with 
   }
 }
 
+TEST_CASE("linear layers read rows that are repeated by a stride of 0") {
+  Context ctx;
+  const Tensor row = Tensor::from(ctx, std::vector<float>{1, 2, 3}, {1, 3}), one = Tensor::from(ctx, std::vector<float>{5}, {1, 1});
+  const Tensor w3 = Tensor::from(ctx, std::vector<float>{1, 10, 100, 2, 20, 200}, {2, 3});
+  const Tensor w1 = Tensor::from(ctx, std::vector<float>{1, 3}, {2, 1});
+  CHECK(ops::linear(row.expand({3, 3}), w3).to_vector<float>() == std::vector<float>{321, 642, 321, 642, 321, 642});
+  CHECK(ops::linear(one.expand({3, 1}), w1).to_vector<float>() == std::vector<float>{5, 15, 5, 15, 5, 15});
+  Tensor dw = Tensor::zeros(ctx, {1, 3});
+  ops::linear_bwd_weight(one.expand({2, 1}), row.expand({2, 3}), dw);
+  CHECK(dw.to_vector<float>() == std::vector<float>{10, 20, 30});
+}
+
 TEST_CASE("weights are packed once until they are edited") {
   Context ctx;
   const Tensor x = random_tensor(ctx, {4, 32}, 1);
