@@ -1,0 +1,79 @@
+// The examples in the comments of public headers, each with what it takes for granted around it. Compiling is the test.
+#include <lathe/autograd/functions.h>
+#include <lathe/base/file.h>
+#include <lathe/deploy/model.h>
+#include <lathe/nas/executor.h>
+#include <lathe/nas/space.h>
+#include <lathe/nas/storage/memory.h>
+#include <lathe/nas/storage/sqlite.h>
+#include <lathe/nas/transformer/search.h>
+#include <lathe/nn/transformer.h>
+#include <lathe/optim/clip.h>
+#include <lathe/optim/optimizer.h>
+#include <lathe/optim/schedule.h>
+#include <lathe/train/trainer.h>
+
+namespace lathe {
+void gradient(Context& ctx, Var x, Tensor target);
+void network(Context& context);
+void forward_and_back(const nn::TransformerConfig& config, const std::vector<std::int32_t>& ids, const Offsets& offsets,
+                      const Tensor& labels);
+void step(nn::Classifier& model, const Var& loss, const optim::Schedule& schedule, std::int64_t step, std::int64_t total);
+void training(const nn::TransformerConfig& architecture, const train::TrainConfig& config, const data::EncodedDataset& train_rows,
+              const data::EncodedDataset& valid_rows, void (*print)(const train::EpochResult&));
+void answer();
+Var cube(const Var& x);
+
+void gradient(Context& ctx, Var x, Tensor target) {
+#include "autograd_var_1.inc"
+}
+
+#include "autograd_var_2.inc"
+
+void network(Context& context) {
+  using namespace nn;
+#include "nn_config_1.inc"
+}
+
+void forward_and_back(const nn::TransformerConfig& config, const std::vector<std::int32_t>& ids, const Offsets& offsets,
+                      const Tensor& labels) {
+  using namespace nn;
+#include "nn_transformer_1.inc"
+}
+
+void step(nn::Classifier& model, const Var& loss, const optim::Schedule& schedule, std::int64_t step, std::int64_t total) {
+#include "optim_optimizer_1.inc"
+}
+
+void training(const nn::TransformerConfig& architecture, const train::TrainConfig& config, const data::EncodedDataset& train_rows,
+              const data::EncodedDataset& valid_rows, void (*print)(const train::EpochResult&)) {
+  using namespace train;
+#include "train_trainer_1.inc"
+}
+
+void answer() {
+#include "deploy_model_1.inc"
+}
+
+// The formatter does not see the included lines.
+// clang-format off
+namespace nas {
+void study(const StudyHeader& header);
+Space space_of_example();
+void whole_search(const StudyHeader& header, const SearchJob& job);
+
+void study(const StudyHeader& header) {
+#include "nas_executor_1.inc"
+}
+
+Space space_of_example() {
+#include "nas_space_1.inc"
+  return space;
+}
+
+void whole_search(const StudyHeader& header, const SearchJob& job) {
+#include "nas_transformer_search_1.inc"
+}
+}  // namespace nas
+// clang-format on
+}  // namespace lathe
