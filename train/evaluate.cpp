@@ -43,9 +43,9 @@ Scores score(const Predictions& predictions, std::span<const std::int32_t> label
   scores.macro_f1 = data::macro_f1(matrix);
   double sum = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const float p =
-        predictions.probabilities[i * static_cast<std::size_t>(predictions.classes) + static_cast<std::size_t>(labels[i])];
-    sum -= math::log(static_cast<double>(p) > 1e-300 ? static_cast<double>(p) : 1e-300);
+    const double p = static_cast<double>(
+        predictions.probabilities[i * static_cast<std::size_t>(predictions.classes) + static_cast<std::size_t>(labels[i])]);
+    sum -= p < 1e-300 ? math::log(1e-300) : math::log(p);
   }
   scores.loss = sum / static_cast<double>(labels.size());
   return scores;

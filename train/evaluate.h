@@ -20,7 +20,7 @@ struct Predictions {
 struct Scores {
   double accuracy = 0;
   double macro_f1 = 0;
-  double loss = 0;  ///< mean of −log p(label)
+  double loss = 0;  ///< mean of −log p(label), p at least 1e-300; NaN if a probability is
   double of(Metric metric) const { return metric == Metric::kAccuracy ? accuracy : macro_f1; }
 };
 

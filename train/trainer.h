@@ -56,8 +56,9 @@ class Trainer {
   /// The finished epoch with the best validation score (the earliest of equals); without validation rows the last one.
   const EpochResult* best() const;
 
-  /// Trains to the end of the current epoch and evaluates. NonFiniteError if the loss or a gradient is NaN or infinite, naming the
-  /// operation and layer that made it (the step is replayed with checks). Stopped if `stop` returns true between steps.
+  /// Trains to the end of the current epoch and evaluates. NonFiniteError if a loss (also the one of the validation rows) or a
+  /// gradient is NaN or infinite, naming the operation and layer that made it (the step is replayed with checks). Stopped if `stop`
+  /// returns true between steps.
   EpochResult run_epoch(const std::function<bool()>& stop = {});
   /// Called after each step with its number in the epoch, the steps of the epoch and the loss.
   std::function<void(std::int64_t step, std::int64_t steps, double loss)> on_step;
@@ -75,13 +76,14 @@ class Trainer {
   /// Everything that is needed to go on, as the bytes of a safetensors file.
   std::string checkpoint() const;
   /// Goes on from checkpoint(). InputError naming `where`: cut or damaged bytes, another architecture, configuration, data set,
-  /// seed, trial or numerics version.
+  /// seed, trial or numerics version; the trainer is then as it was.
   void restore(std::string bytes, const std::string& where);
 
  private:
   double train_step();
   void replay_with_checks();
   void finish_epoch();
+  [[noreturn]] void refuse_evaluation(const EpochResult& result);
   std::string identity() const;
   std::vector<Tensor> copy_parameters() const;
 
