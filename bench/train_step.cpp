@@ -8,6 +8,8 @@
 #include <lathe/nn/transformer.h>
 #include <lathe/optim/optimizer.h>
 
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <ctime>
 #include <cstring>
@@ -71,7 +73,15 @@ double step_flops(const Options& o, Index hidden) {
   return 6 * tokens * layers * (4 + 2 * static_cast<double>(o.ffn)) * h * h + 12 * layers * tokens * static_cast<double>(o.seq) * h;
 }
 
+/// MiB, the highest so far.
+double resident() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
 void run(const Options& o, Index hidden) {
+  const double resident_before = resident();
   ContextOptions options;
   options.threads = o.threads;
   options.seed = 1;
@@ -126,12 +136,12 @@ void run(const Options& o, Index hidden) {
   const double median = times[times.size() / 2], peak = fma_peak(context.backend()) * o.threads;
   std::printf(
       "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": %lld, "
-      "\"ms\": %.3f, \"ms_min\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, "
+      "\"ms\": %.3f, \"ms_min\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
       "\"new_allocations\": %lld, \"steps\": %zu}\n",
       std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
       static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3, processor * 1e3,
       static_cast<double>(o.batch * o.seq) / median, step_flops(o, hidden) / median * 1e-9,
-      peak > 0 ? step_flops(o, hidden) / median / peak : 0.0, static_cast<double>(after.peak) / 1048576,
+      peak > 0 ? step_flops(o, hidden) / median / peak : 0.0, static_cast<double>(after.peak) / 1048576, resident() - resident_before,
       static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
   std::fflush(stdout);
 }

@@ -380,6 +380,25 @@ struct AdamwArgs {
   const T* g;
   T beta1, one_minus_beta1, beta2, one_minus_beta2, decay, step, c2, eps, grad_scale;
 };
+/// The scalars of AdamW that change from step to step.
+template <class T>
+struct AdamwStep {
+  T decay, step, c2;
+};
+/// AdamW on some rows of p, m, v [·, n], distinct ones, through steps that may have passed them by: row rows[i] goes through
+/// steps[from[i]] … steps[to − 1], with gradient +0 in all but the last one, there with its row of g [·, n], or +0 if g is null.
+/// Formulas as above, one step after the other. cold: m and v of these rows are +0 before.
+template <class T>
+struct AdamwRowsArgs {
+  Index count, n;
+  const std::int32_t *rows, *from;  ///< [count]; from[i] < to
+  Index to;
+  const AdamwStep<T>* steps;
+  T *p, *m, *v;
+  const T* g;
+  T beta1, one_minus_beta1, beta2, one_minus_beta2, eps, grad_scale;
+  bool cold = false;
+};
 /// SGD with momentum: u = fma(momentum, u, g) (u null: u = g); p = fma(−decay, p, p); p = fma(−lr, u, p). grad_scale as above.
 template <class T>
 struct SgdArgs {
@@ -389,12 +408,15 @@ struct SgdArgs {
   T momentum, decay, lr, grad_scale;
 };
 
-/// Sum of squares for clipping: blocks of 4096 by Σ16 (fma); the block sums are added in order in f64 onto *sum.
+/// Sum of squares for clipping: blocks of 4096 by Σ16 (fma); the block sums are added in order in f64 onto *sum ≥ 0. rows, if given:
+/// x is [n / width, width], and every row that is not among these (ascending, distinct) is +0 and need not be read.
 template <class T>
 struct SumSquaresArgs {
   Index n;
   const T* x;
   double* sum;
+  const std::int32_t* rows = nullptr;
+  Index row_count = 0, width = 0;
 };
 
 /// A backend's table for one element type.

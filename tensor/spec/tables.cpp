@@ -56,6 +56,18 @@ void adamw(Exec&, const AdamwArgs<T>& a) {
 }
 
 template <class T>
+void adamw_rows(Exec& exec, const AdamwRowsArgs<T>& a) {
+  constexpr T kZero = 0;
+  for (Index i = 0; i < a.count; ++i)
+    for (Index s = a.from[i]; s < a.to; ++s)
+      for (Index at = a.rows[i] * a.n; at < (a.rows[i] + 1) * a.n; ++at) {
+        const T* g = a.g && s == a.to - 1 ? a.g + at : &kZero;
+        adamw(exec, AdamwArgs<T>{1, a.p + at, a.m + at, a.v + at, g, a.beta1, a.one_minus_beta1, a.beta2, a.one_minus_beta2,
+                                 a.steps[s].decay, a.steps[s].step, a.steps[s].c2, a.eps, a.grad_scale});
+      }
+}
+
+template <class T>
 void sgd(Exec&, const SgdArgs<T>& a) {
   for (Index i = 0; i < a.n; ++i) {
     T u = a.grad_scale != 1 ? a.g[i] * a.grad_scale : a.g[i];
@@ -79,6 +91,7 @@ LATHE_SPEC_INSTANCES(embedding_bwd, EmbeddingBwdArgs)
 LATHE_SPEC_INSTANCES(mean_pool_fwd, MeanPoolFwdArgs)
 LATHE_SPEC_INSTANCES(mean_pool_bwd, MeanPoolBwdArgs)
 LATHE_SPEC_INSTANCES(adamw, AdamwArgs)
+LATHE_SPEC_INSTANCES(adamw_rows, AdamwRowsArgs)
 LATHE_SPEC_INSTANCES(sgd, SgdArgs)
 LATHE_SPEC_INSTANCES(sum_squares, SumSquaresArgs)
 

@@ -198,6 +198,43 @@ void conform(kernel::adamw, const Kernels<float>& table, Exec& exec, Draw& draw)
   table.adamw(exec, a);
 }
 
+void conform(kernel::adamw_rows, const Kernels<float>& table, Exec& exec, Draw& draw) {
+  AdamwRowsArgs<float> a{};
+  const Index table_rows = draw.size(60);
+  a.n = draw.size(150);
+  a.to = draw.size_from_one(6);
+  std::vector<AdamwStep<float>> steps;
+  const float decay = draw.one_in(2) ? 0 : draw.uniform(0, 0.01f);
+  for (Index s = 0; s < a.to; ++s) steps.push_back({draw.one_in(5) ? 0 : decay, draw.uniform(0, 0.1f), draw.uniform(1, 1000)});
+  a.steps = steps.data();
+  std::vector<std::int32_t> rows, from;
+  for (Index row = 0; row < table_rows; ++row) {
+    if (draw.one_in(3)) continue;
+    rows.push_back(static_cast<std::int32_t>(row));
+    from.push_back(static_cast<std::int32_t>(draw.below(static_cast<std::uint32_t>(a.to))));
+  }
+  a.count = static_cast<Index>(rows.size());
+  a.rows = rows.data();
+  a.from = from.data();
+  a.p = draw.floats(table_rows * a.n);
+  a.m = draw.floats(table_rows * a.n);
+  a.v = draw.floats(table_rows * a.n);
+  a.g = draw.one_in(3) ? nullptr : draw.floats(table_rows * a.n);
+  a.cold = draw.one_in(2);
+  for (Index i = 0; i < table_rows * a.n; ++i) {
+    a.v[i] = a.v[i] < 0 ? -a.v[i] : a.v[i];
+    if (draw.one_in(16)) a.v[i] = a.v[i] * 1e-37f;
+    if (a.cold) a.m[i] = a.v[i] = 0;
+  }
+  a.beta1 = 0.9f;
+  a.one_minus_beta1 = 0.1f;
+  a.beta2 = 0.999f;
+  a.one_minus_beta2 = 0.001f;
+  a.eps = 1e-8f;
+  a.grad_scale = draw.one_in(2) ? 1 : draw.uniform(0, 1);
+  table.adamw_rows(exec, a);
+}
+
 void conform(kernel::sgd, const Kernels<float>& table, Exec& exec, Draw& draw) {
   SgdArgs<float> a{};
   a.n = draw.one_in(5) ? draw.size(40000) : draw.size(300);
@@ -213,9 +250,26 @@ void conform(kernel::sgd, const Kernels<float>& table, Exec& exec, Draw& draw) {
 
 void conform(kernel::sum_squares, const Kernels<float>& table, Exec& exec, Draw& draw) {
   SumSquaresArgs<float> a{};
-  a.n = draw.one_in(2) ? draw.size(40000) : draw.size(300);
-  a.x = draw.floats(a.n);
   a.sum = draw.real(draw.uniform(0, 10));
+  std::vector<std::int32_t> rows;
+  if (draw.one_in(2)) {
+    a.n = draw.one_in(2) ? draw.size(40000) : draw.size(300);
+    a.x = draw.floats(a.n);
+  } else {
+    const Index table_rows = draw.size(200);
+    a.width = draw.one_in(2) ? 16 * draw.size_from_one(20) : draw.size_from_one(200);
+    a.n = table_rows * a.width;
+    float* x = draw.floats(a.n);
+    for (Index row = 0; row < table_rows; ++row) {
+      if (draw.one_in(3))
+        rows.push_back(static_cast<std::int32_t>(row));
+      else
+        for (Index c = 0; c < a.width; ++c) x[row * a.width + c] = 0;
+    }
+    a.x = x;
+    a.rows = rows.data();
+    a.row_count = static_cast<Index>(rows.size());
+  }
   table.sum_squares(exec, a);
 }
 
