@@ -60,6 +60,7 @@ Tensor& destination(Slot& slot) {
 /// Makes the gathered gradient one that may be written on: there, contiguous, and nobody else's.
 Tensor& writable(Slot& slot) {
   if (!slot.producer && slot.open_rows == 0) slot.settled_grad();
+  slot.rows_known = false;
   Tensor& gradient = destination(slot);
   if (!gradient.defined())
     gradient = Tensor::zeros(*slot.context, slot.shape, slot.dtype);
@@ -128,6 +129,20 @@ void Backward::add(int input, Tensor gradient) {
 
 Tensor& Backward::accumulator(int input) { return writable(mark(input)); }
 
+Tensor& Backward::accumulator_rows(int input, const Tensor& ids) {
+  Slot& slot = mark(input);
+  const bool was_zero = slot.zero || !slot.grad.defined(), known = !slot.producer && (was_zero || slot.rows_known);
+  if (was_zero) slot.rows.clear();
+  Tensor& gradient = writable(slot);
+  slot.rows_known = known && context_->computes();
+  if (slot.rows_known) {
+    const Tensor list = ids.contiguous();
+    const std::int32_t* id = list.data<std::int32_t>();
+    slot.rows.insert(slot.rows.end(), id, id + list.numel());
+  }
+  return gradient;
+}
+
 Backward::RowSum Backward::row_sum(int input, const RowRange& range, Index rows, bool overwrites) {
   Slot& slot = mark(input);
   if (range.first != slot.open_rows)
@@ -141,6 +156,7 @@ Backward::RowSum Backward::row_sum(int input, const RowRange& range, Index rows,
     slot.open_from_zero = true;
     slot.zero = false;
   }
+  slot.rows_known = false;
   Tensor& total = destination(slot);
   if (begins && slot.open_from_zero && !total.defined())
     total = Tensor::empty(*slot.context, slot.shape, slot.dtype);

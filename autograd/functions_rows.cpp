@@ -8,19 +8,19 @@ using autograd::record;
 
 Var embedding(const Var& table, const Tensor& ids) {
   return record("embedding", {table}, ops::embedding(table.value(), ids), {ids},
-                [](Backward& b) { ops::embedding_bwd(b.dy(), b.saved(0), b.accumulator(0)); });
+                [](Backward& b) { ops::embedding_bwd(b.dy(), b.saved(0), b.accumulator_rows(0, b.saved(0))); });
 }
 
 Var add_embedding(const Var& x, const Var& table, const Tensor& ids) {
   return record("add_embedding", {x, table}, ops::embedding_add(x.value(), table.value(), ids), {ids}, [](Backward& b) {
     if (b.wants(0)) b.add(0, b.dy());
-    if (b.wants(1)) ops::embedding_bwd(b.dy(), b.saved(0), b.accumulator(1));
+    if (b.wants(1)) ops::embedding_bwd(b.dy(), b.saved(0), b.accumulator_rows(1, b.saved(0)));
   });
 }
 
 Var gather_rows(const Var& x, const Tensor& rows) {
   return record("gather_rows", {x}, ops::embedding(x.value(), rows), {rows},
-                [](Backward& b) { ops::embedding_bwd(b.dy(), b.saved(0), b.accumulator(0)); });
+                [](Backward& b) { ops::embedding_bwd(b.dy(), b.saved(0), b.accumulator_rows(0, b.saved(0))); });
 }
 
 Var mean_pool(const Var& x, const Offsets& offsets) {

@@ -5,6 +5,7 @@
 #include <lathe/base/text.h>
 #include <lathe/tensor/ops_detail.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -39,7 +40,18 @@ void Var::set_requires_grad(bool on) {
 }
 
 const Tensor& Var::grad() const { return slot_->settled_grad(); }
-Tensor& Var::mutable_grad() { return slot_->settled_grad(); }
+Tensor& Var::mutable_grad() {
+  slot_->rows_known = false;
+  return slot_->settled_grad();
+}
+
+std::optional<std::span<const std::int32_t>> Var::grad_rows() const {
+  if (!slot_->rows_known) return std::nullopt;
+  std::vector<std::int32_t>& rows = slot_->rows;
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
 
 void Var::set_grad(Tensor grad) {
   if (grad.defined()) {
@@ -48,13 +60,17 @@ void Var::set_grad(Tensor grad) {
     if (!grad.is_contiguous()) throw InputError("[set_grad] expected a contiguous gradient, got a strided view");
   }
   slot_->grad = std::move(grad);
-  slot_->zero = false;
+  slot_->zero = slot_->rows_known = false;
   slot_->drop_open_rows();
 }
 
 void Var::zero_grad() {
-  slot_->zero = slot_->grad.defined();
   slot_->drop_open_rows();
+  if (const auto rows = grad_rows())
+    for (const std::int32_t row : *rows) slot_->grad.narrow(0, row, 1).fill(0);
+  else
+    slot_->zero = slot_->grad.defined();
+  slot_->rows.clear();
 }
 
 void Var::release_grad() { set_grad(Tensor()); }

@@ -15,6 +15,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,9 @@ class Var {
   void zero_grad();     ///< makes the buffer +0 (keeps it; what is overwritten next is not filled first)
   void release_grad();  ///< drops the buffer
   void retain_grad();   ///< keep the gradient of this intermediate result after backward
+  /// Of a table [rows, n] whose gradient came from look-ups alone since it was zero: the rows that may be other than +0, ascending
+  /// and distinct. None (no value): any row.
+  std::optional<std::span<const std::int32_t>> grad_rows() const;
 
   /// Passes gradients back to all leaves. Without a cotangent only for one element (cotangent 1). InputError: nothing to
   /// differentiate, the graph was already used, shapes differ, a saved tensor was edited since.
@@ -114,6 +118,8 @@ class Backward {
   void add(int input, Tensor gradient);
   /// The gradient so far (+0 at first) to accumulate on in place: for kernels whose numerics start from the old content (weights).
   Tensor& accumulator(int input);
+  /// The same where only the rows `ids` of a table are added to.
+  Tensor& accumulator_rows(int input, const Tensor& ids);
   /// The same for a sum over rows of a packed batch, of which `rows` come here: it goes on from group to group. `overwrites`: the
   /// kernel can start from +0 by itself, so `total` need not be filled when from_zero is set. InputError if the rows do not follow on
   /// those before them (a parameter used twice in a batch that comes in groups).

@@ -12,7 +12,10 @@ Clip clip_by_norm(std::span<const Var> parameters, double limit) {
   double sum = 0;
   for (const Var& parameter : parameters) {
     if (!parameter.grad().defined()) continue;
-    ops::sum_squares(parameter.grad(), &sum);
+    if (const auto rows = parameter.grad_rows())
+      ops::sum_squares(parameter.grad(), *rows, &sum);
+    else
+      ops::sum_squares(parameter.grad(), &sum);
     if (!std::isfinite(sum)) throw NonFiniteError("the gradient of `" + parameter.name() + "` is not finite");
   }
   Clip clip;

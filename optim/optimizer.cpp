@@ -1,5 +1,6 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
+#include <lathe/optim/lazy_table.h>
 #include <lathe/optim/optimizer.h>
 #include <lathe/tensor/ops.h>
 
@@ -94,6 +95,7 @@ void Optimizer::load_state(std::int64_t steps, std::span<const StateTensor> tens
     Context& context = target.value.context();
     sources.push_back(&source->context() == &context ? *source : source->copy_to(context));
   }
+  loaded();
   for (std::size_t i = 0; i < mine.size(); ++i) mine[i].value.copy_from(sources[i]);
   steps_ = steps;
 }
@@ -112,19 +114,36 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options) : 
 AdamW::AdamW(std::span<const Var> parameters, double weight_decay, const AdamWOptions& options)
     : AdamW(decay_groups(parameters, weight_decay), options) {}
 
+AdamW::~AdamW() = default;
+void AdamW::loaded() { tables_.clear(); }
+
+namespace {
+
+/// From so many rows on, letting the rows wait that a batch does not reach wins over updating all.
+constexpr Index kLazyRows = 1024;
+
+}  // namespace
+
 void AdamW::update(const ParameterGroup& group, std::size_t index, Var& parameter, double lr, double grad_scale) {
   const std::uint64_t t = static_cast<std::uint64_t>(steps_);
   const double c1 = 1 / (1 - binary_power(options_.beta1, t)), c2 = 1 / (1 - binary_power(options_.beta2, t));
-  ops::adamw(parameter.mutable_value(), m_[index], v_[index], parameter.grad(),
-             {.beta1 = options_.beta1,
-              .one_minus_beta1 = 1 - options_.beta1,
-              .beta2 = options_.beta2,
-              .one_minus_beta2 = 1 - options_.beta2,
-              .decay = lr * group.weight_decay,
-              .step = lr * c1,
-              .c2 = c2,
-              .eps = options_.eps,
-              .grad_scale = grad_scale});
+  const ops::AdamwScalars scalars{.beta1 = options_.beta1,
+                                  .one_minus_beta1 = 1 - options_.beta1,
+                                  .beta2 = options_.beta2,
+                                  .one_minus_beta2 = 1 - options_.beta2,
+                                  .decay = lr * group.weight_decay,
+                                  .step = lr * c1,
+                                  .c2 = c2,
+                                  .eps = options_.eps,
+                                  .grad_scale = grad_scale};
+  Tensor& p = parameter.mutable_value();
+  const auto rows = parameter.grad_rows();
+  const bool lazy = rows && p.size(0) >= kLazyRows && p.offset() == 0 && p.is_contiguous();
+  if (const auto found = tables_.find(index); found != tables_.end() && !(lazy && found->second->is_of(p))) tables_.erase(found);
+  if (!lazy) return ops::adamw(p, m_[index], v_[index], parameter.grad(), scalars);
+  std::unique_ptr<LazyTable>& table = tables_[index];
+  if (!table) table = std::make_unique<LazyTable>(p, m_[index], v_[index], steps_ - 1);
+  table->step(parameter.grad(), *rows, scalars);
 }
 
 std::vector<StateTensor> AdamW::state() const {

@@ -14,11 +14,15 @@
 #include <lathe/autograd/var.h>
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace lathe::optim {
+
+class LazyTable;
 
 struct ParameterGroup {
   std::vector<Var> parameters;
@@ -60,6 +64,7 @@ class Optimizer {
   explicit Optimizer(std::vector<ParameterGroup> groups);
   /// Called for every parameter that has a gradient, `index` counting through all groups; steps_ is already that of this update.
   virtual void update(const ParameterGroup& group, std::size_t index, Var& parameter, double lr, double grad_scale) = 0;
+  virtual void loaded() {}  ///< the state is about to be replaced by load_state()
   std::vector<Tensor> zeros_like_parameters() const;
   std::vector<StateTensor> named(const char* kind, const std::vector<Tensor>& tensors) const;
 
@@ -74,18 +79,23 @@ struct AdamWOptions {
 /// Decoupled weight decay (Loshchilov & Hutter 2019), in the order of numerics v1:
 /// m = fma(β1, m, (1−β1)·g); v = fma(β2, v, ((1−β2)·g)·g), below 2⁻¹²⁶ → 0; p = fma(−lr·decay, p, p);
 /// p = fma(−lr·c1, m / (sqrt(v·c2) + eps), p), c = 1 / (1 − βᵗ) by binary power, t counted from 1.
+/// Rows of a large table (an embedding) that a batch does not reach are updated when somebody looks at them (lazy_table.h): the same
+/// bits, without a pass over the table in every step. The Context must outlive the optimizer.
 class AdamW : public Optimizer {
  public:
   /// InputError: β outside [0, 1), eps ≤ 0.
   explicit AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options = {});
   /// All parameters in one group pair: decay_groups(parameters, weight_decay).
   explicit AdamW(std::span<const Var> parameters, double weight_decay = 0.01, const AdamWOptions& options = {});
+  ~AdamW() override;
   std::vector<StateTensor> state() const override;  ///< m.… of all parameters, then v.…
 
  private:
+  void loaded() override;
   void update(const ParameterGroup& group, std::size_t index, Var& parameter, double lr, double grad_scale) override;
   AdamWOptions options_;
   std::vector<Tensor> m_, v_;
+  std::map<std::size_t, std::unique_ptr<LazyTable>> tables_;  // by the index of the parameter
 };
 
 struct SgdOptions {

@@ -137,12 +137,18 @@ struct AdamwScalars {
   double beta1, one_minus_beta1, beta2, one_minus_beta2, decay, step, c2, eps, grad_scale = 1;
 };
 void adamw(Tensor& p, Tensor& m, Tensor& v, const Tensor& g, const AdamwScalars& scalars);
+/// Some rows of tables [rows, n] through the steps that passed them by (AdamwRowsArgs), step.decay, step.step and step.c2 of each; the
+/// last one with gradient g, if defined. Works on the memory as it is, beside deferred edits of it, and counts no FLOPs.
+void adamw_rows(Tensor& p, Tensor& m, Tensor& v, const Tensor& g, std::span<const std::int32_t> rows,
+                std::span<const std::int32_t> from, std::span<const AdamwScalars> steps, bool cold);
 struct SgdScalars {
   double momentum, decay, lr, grad_scale = 1;
 };
 void sgd(Tensor& p, Tensor& momentum_buffer, const Tensor& g, const SgdScalars& scalars);  ///< buffer undefined: no momentum
-/// *sum += Σ x² (blocks of 4096 by Σ16, folded in f64). Leaves it alone on the meta device.
+/// *sum += Σ x² (blocks of 4096 by Σ16, folded in f64). Leaves it alone on the meta device. rows: the only ones of x [rows, n] that
+/// are not +0, ascending and distinct.
 void sum_squares(const Tensor& x, double* sum);
+void sum_squares(const Tensor& x, std::span<const std::int32_t> rows, double* sum);
 
 }  // namespace ops
 }  // namespace lathe

@@ -22,13 +22,21 @@ const std::int32_t* checked_ids(const char* op, const Tensor& ids, Index rows) {
   return id;
 }
 
+/// The memory of a table of which only the rows `ids` will be read.
+template <class T>
+const T* in_rows(const Tensor& table, std::span<const std::int32_t> ids) {
+  if (table.offset() != 0) return in<T>(table);  // deferred edits know whole tables only
+  return reinterpret_cast<const T*>(table.storage().data(ids));
+}
+
 Tensor look_up(Tensor y, const Tensor& table, const Tensor& ids, bool accumulate) {
   const Tensor source = table.contiguous(), list = ids.contiguous();
   const Index n = table.shape()[1];
   if (accumulate) count(table, OpClass::kEmbedding, y.numel());
   compute("embedding", table, [&]<class T>(const Kernels<T>& k) {
     const std::int32_t* id = checked_ids("embedding", list, table.shape()[0]);
-    k.embedding_fwd(table.context().exec(), {ids.numel(), n, id, in<T>(source), out<T>(y), n, accumulate});
+    const std::span<const std::int32_t> rows(id, static_cast<std::size_t>(ids.numel()));
+    k.embedding_fwd(table.context().exec(), {ids.numel(), n, id, in_rows<T>(source, rows), out<T>(y), n, accumulate});
   });
   return y;
 }

@@ -38,7 +38,7 @@ Storage::Packed<T> Storage::packed(const char* op, Index offset, Index n, Index 
   packed_.push_back(entry);
   if (entry.form_size > 0) {
     T* forward = reinterpret_cast<T*>(entry.block.memory);
-    const T* w = reinterpret_cast<const T*>(block_.memory) + offset;
+    const T* w = reinterpret_cast<const T*>(data()) + offset;
     context_->kernels<T>(op).pack_weight(context_->exec(), {n, k, w, ldw, forward, forward + entry.form_size});
   }
   return forms(entry);

@@ -3,10 +3,21 @@
 #include <lathe/tensor/context.h>
 #include <lathe/tensor/dtype.h>
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace lathe {
+
+/// Edits that wait, row by row: an optimizer's on the rows of a table that no gradient reached. Whoever reads or edits the memory in
+/// the ordinary way has all of them happen first, so nobody sees an old value; a look-up of rows asks for those alone.
+class DeferredRows {
+ public:
+  virtual ~DeferredRows() = default;
+  virtual void settle() = 0;
+  virtual void settle(std::span<const std::int32_t> rows) = 0;
+};
 
 class Storage {
  public:
@@ -16,12 +27,28 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
 
   Context& context() const { return *context_; }
-  const std::byte* data() const { return block_.memory; }
+  const std::byte* data() const {
+    if (deferred_) deferred_->settle();
+    return block_.memory;
+  }
   /// Counts as an edit: whoever saved this storage for a gradient, or packed it, will notice.
   std::byte* mutable_data() {
+    if (deferred_) deferred_->settle();
     ++version_;
     return block_.memory;
   }
+  /// Memory of which only the rows that were settled may be read.
+  const std::byte* data(std::span<const std::int32_t> rows) const {
+    if (deferred_) deferred_->settle(rows);
+    return block_.memory;
+  }
+  /// For the owner of deferred edits. `edited`: as in mutable_data().
+  std::byte* unsettled_data(bool edited) {
+    if (edited) ++version_;
+    return block_.memory;
+  }
+  /// null: no longer. The owner takes itself back before it ends.
+  void set_deferred(DeferredRows* deferred) { deferred_ = deferred; }
   std::uint64_t version() const { return version_; }
 
   /// Both packed forms (pack_weight) of the matrix w[n, k] that starts `offset` elements into this storage; null where the backend
@@ -45,6 +72,7 @@ class Storage {
   Context* context_;
   std::shared_ptr<Allocator> allocator_;  // outlives the Context if a tensor does
   Allocator::Block block_;
+  DeferredRows* deferred_ = nullptr;
   std::uint64_t version_ = 0, packed_version_ = 0;
   std::vector<PackedEntry> packed_;
 };
