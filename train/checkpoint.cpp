@@ -1,15 +1,32 @@
 // Trainer::checkpoint and Trainer::restore: the state between two steps as a safetensors file.
 #include <lathe/base/error.h>
+#include <lathe/base/sha256.h>
 #include <lathe/base/text.h>
 #include <lathe/nn/weights.h>
 #include <lathe/train/trainer.h>
 
+#include <algorithm>
 #include <map>
+#include <span>
 
 namespace lathe::train {
 namespace {
 
 constexpr const char* kFormat = "lathe checkpoint 1";
+
+/// SHA-256 over everything that is restored. The file format notices a cut file, not a flipped bit, and a wrong weight would go on
+/// unseen.
+std::string digest_of(std::span<const nn::StoredTensor> sorted, const std::string& identity, const std::string& progress) {
+  Sha256 hash;
+  const auto add = [&](std::string_view text) { hash.add_u64(text.size()).add(text); };
+  add(identity);
+  add(progress);
+  for (const nn::StoredTensor& tensor : sorted) {
+    add(tensor.name);
+    add(tensor.bytes);
+  }
+  return to_hex(hash.finish());
+}
 
 /// "key value" lines: numbers in their shortest form, which reads back exactly.
 std::string progress_text(const std::vector<EpochResult>& history, std::int64_t step, std::int64_t updates, double loss_sum,
@@ -54,16 +71,20 @@ std::string Trainer::checkpoint() const {
   }
   const std::vector<optim::StateTensor> state = optimizer_->state();
   for (const optim::StateTensor& tensor : state) tensors.push_back(nn::stored("optimizer." + tensor.name, tensor.value));
+  std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   nn::Metadata metadata;
   metadata["format"] = kFormat;
   metadata["identity"] = identity();
   metadata["progress"] = progress_text(history_, batches_.step(), optimizer_->steps(), loss_sum_, rows_, tokens_);
+  metadata["sha256"] = digest_of(tensors, metadata["identity"], metadata["progress"]);
   return nn::safetensors_bytes(std::move(tensors), metadata);
 }
 
 void Trainer::restore(std::string bytes, const std::string& where) {
   const nn::SafetensorsFile file = nn::SafetensorsFile::parse(std::move(bytes), where);
   if (entry(file, "format") != kFormat) throw InputError(where + ": is not a checkpoint of this version");
+  if (entry(file, "sha256") != digest_of(file.tensors(), entry(file, "identity"), entry(file, "progress")))
+    throw InputError(where + ": is damaged (its contents do not have the SHA-256 that it names)");
   if (entry(file, "identity") != identity())
     throw InputError(where + ": the checkpoint is of another training: it has " + entry(file, "identity") + ", expected " +
                      identity());
