@@ -1,5 +1,6 @@
 #include <lathe/base/error.h>
 #include <lathe/base/file.h>
+#include <lathe/base/json_writer.h>
 #include <lathe/base/sha256.h>
 #include <lathe/base/text.h>
 #include <lathe/deploy/model.h>
@@ -10,28 +11,57 @@
 #include <algorithm>
 #include <mutex>
 #include <numeric>
+#include <utility>
 
 namespace lathe::deploy {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kHashed[] = {"config.json", "metrics.json", "model.safetensors", "tokenizer.json"};
+constexpr const char* kHashed[] = {"config.json", "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"};
+/// What load() reads: a list of hashes that leaves one of these out proves nothing.
+constexpr const char* kRead[] = {"config.json", "model.safetensors", "tokenizer.json"};
 /// Tokens computed at a time by a call for many texts.
 constexpr std::size_t kBatchTokens = 2048;
 
 /// Every line of SHA256SUMS must hold: "<hex>  <name>".
 void check_hashes(const fs::path& folder) {
   const fs::path sums = folder / "SHA256SUMS";
+  if (!fs::exists(sums))
+    throw InputError(folder.string() + ": is not a whole model folder (no SHA256SUMS in it, which is written last)");
   const std::string text = read_file(sums);
+  std::vector<std::string_view> listed;
   for (const std::string_view line : split(text, '\n')) {
     if (line.empty()) continue;
     const std::size_t gap = line.find("  ");
-    if (gap != 64) throw InputError(sums.string() + ": is damaged");
+    if (gap != 64) throw InputError(sums.string() + ": is damaged, expected lines `<SHA-256>  <file>`; copy the folder again");
     const fs::path file = folder / line.substr(gap + 2);
     if (to_hex(sha256(read_file(file))) != line.substr(0, gap))
       throw InputError(file.string() +
                        ": is not the file that was saved (its SHA-256 differs from SHA256SUMS); copy the folder again");
+    listed.push_back(line.substr(gap + 2));
   }
+  for (const char* name : kRead)
+    if (std::find(listed.begin(), listed.end(), name) == listed.end())
+      throw InputError(str(sums.string(), ": is damaged, it does not list ", name, "; copy the folder again"));
+}
+
+/// tokenizer_config.json: what transformers wants beside tokenizer.json. Without the class it replaces parts of the tokenizer by
+/// its own defaults.
+std::string tokenizer_config(const ModelInfo& info, const tokenizer::Tokenizer& tokenizer) {
+  const tokenizer::SpecialIds& special = tokenizer.special();
+  const std::pair<const char*, std::int32_t> tokens[] = {{"unk_token", special.unk},
+                                                         {"sep_token", special.sep},
+                                                         {"pad_token", special.pad},
+                                                         {"cls_token", special.cls},
+                                                         {"mask_token", special.mask}};
+  JsonWriter json;
+  json.begin_object().member("tokenizer_class", "PreTrainedTokenizerFast").member("model_max_length", info.max_tokens);
+  json.key("model_input_names").begin_array().value("input_ids");
+  if (info.pair) json.value("token_type_ids");
+  json.value("attention_mask").end_array();
+  for (const auto& [name, id] : tokens)
+    if (id != tokenizer::SpecialIds::kNone) json.member(name, tokenizer.token(id));
+  return json.end_object().text() + "\n";
 }
 
 }  // namespace
@@ -135,6 +165,7 @@ void save_model(const fs::path& folder, const ModelInfo& info, const nn::Classif
   write_file_atomic(folder / "metrics.json", metrics_json);
   write_file_atomic(folder / "README.md", card);
   tokenizer.save(folder / "tokenizer.json");
+  write_file_atomic(folder / "tokenizer_config.json", tokenizer_config(info, tokenizer));
   nn::save_weights(folder / "model.safetensors", model.parameters(), {{"lathe.numerics", info.numerics}});
   std::string sums;
   for (const char* name : kHashed) sums += to_hex(sha256(read_file(folder / name))) + "  " + name + "\n";

@@ -3,8 +3,9 @@
 //   const deploy::Model model = deploy::Model::load("runs/reviews-1/model");
 //   deploy::Prediction p = model.predict("what a film");            // p.label, p.score
 //
-// A folder holds config.json (architecture, labels, how it was made), model.safetensors, tokenizer.json, metrics.json, README.md
-// (the model card) and SHA256SUMS over the first four. Nothing in it is a path or a pickle.
+// A folder holds config.json (architecture, labels, how it was made), model.safetensors, tokenizer.json, tokenizer_config.json
+// (with which transformers' AutoTokenizer loads the same tokenizer), metrics.json, README.md (the model card) and SHA256SUMS over
+// all but the card. Nothing in it is a path or a pickle.
 #pragma once
 #include <lathe/nn/config.h>
 #include <lathe/tokenizer/tokenizer.h>
@@ -44,7 +45,7 @@ struct Prediction {
 struct LoadOptions {
   int threads = 1;
   std::string backend;       ///< as ContextOptions
-  bool check_hashes = true;  ///< compare the files with SHA256SUMS
+  bool check_hashes = true;  ///< compare the files with SHA256SUMS, which must be there and list all that is read
 };
 
 /// A loaded model. A handle: copies share the weights. Calls from several threads are served one after the other.

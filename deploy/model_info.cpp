@@ -65,6 +65,9 @@ ModelInfo model_info(std::string_view text, const std::string& where) {
   info.architecture = nn::config_from_json(member<nlohmann::json>(json, "architecture", where).dump(), where);
   if (static_cast<std::size_t>(info.architecture.classes) != info.labels.size())
     throw InputError(str(where, ": ", info.labels.size(), " labels for ", info.architecture.classes, " classes"));
+  if (info.max_tokens < 1 || info.max_tokens > info.architecture.max_tokens)
+    throw InputError(str(where, ": `max_tokens` is ", info.max_tokens, ", expected 1 to ", info.architecture.max_tokens,
+                         ", that of the architecture"));
   return info;
 }
 
