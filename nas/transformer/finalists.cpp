@@ -50,12 +50,9 @@ class FinalTraining {
   }
 
   FinalRun run(const std::function<void(const FinalRun&, bool)>& report) {
-    const fs::path result = folder_ / "result.json";
-    if (fs::exists(result)) {
-      if (std::optional<FinalRun> done = final_run(read_file(result), identity_, result.string())) {
-        report(*done, true);
-        return *done;
-      }
+    if (std::optional<FinalRun> done = finished()) {
+      report(*done, true);
+      return *done;
     }
     make_folder(folder_);
     try {
@@ -65,7 +62,7 @@ class FinalTraining {
     } catch (const MemoryLimitError& error) {
       run_.failure = error.what();
     }
-    write_file_atomic(result, to_json(run_, identity_));
+    write_file_atomic(folder_ / "result.json", to_json(run_, identity_));
     std::error_code error;
     fs::remove(folder_ / "checkpoint", error);
     if (error) throw InfrastructureError((folder_ / "checkpoint").string() + ": cannot remove: " + error.message());
@@ -74,13 +71,35 @@ class FinalTraining {
   }
 
  private:
+  /// What an earlier call left, if record and weights are whole. Anything else is trained again: that costs time, not a result.
+  std::optional<FinalRun> finished() const {
+    const fs::path result = folder_ / "result.json";
+    if (!fs::exists(result)) return {};
+    try {
+      std::optional<FinalRun> run = final_run(read_file(result), identity_, result.string());
+      if (!run || !run->failure.empty()) return run;
+      Context context({.backend = setting_.backend, .threads = 1});
+      const nn::Classifier model(context, finalist_.candidate.architecture(setting_.task));
+      nn::load_weights(folder_ / "model.safetensors", model.parameters());
+      if (train::weights_hash(model.parameters()) == run->weights_hash) return run;
+    } catch (const InputError&) {
+    }
+    return {};
+  }
+
   void train_and_test(const std::function<void(const FinalRun&, bool)>& report) {
     Context context(
         {.backend = setting_.backend, .threads = 1, .seed = setting_.seed, .trial = stream_trial(finalist_, run_.seed)});
     train::Trainer trainer(context, finalist_.candidate.architecture(setting_.task), finalist_.candidate.training, data_.train,
                            data_.valid);
     const fs::path checkpoint = folder_ / "checkpoint";
-    if (fs::exists(checkpoint)) trainer.restore(read_file(checkpoint), checkpoint.string());
+    if (fs::exists(checkpoint)) {
+      try {
+        trainer.restore(read_file(checkpoint), checkpoint.string());
+      } catch (const InputError&) {
+        // A cache, as in the search.
+      }
+    }
     while (!trainer.done()) {
       try {
         trainer.run_epoch(setting_.stop_requested);

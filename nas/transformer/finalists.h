@@ -58,9 +58,8 @@ struct FinalistSetting {
 };
 
 /// Trains every finalist with every seed. A training that a former call finished is read, one that was cut off goes on from its
-/// latest epoch; both give the same bits as an undisturbed call. Random streams: trial number 2³² · seed + trial (default: 2³² ·
-/// seed
-/// + 2³² − 1). Interrupted if stop_requested; InfrastructureError if the disk fails.
+/// latest epoch, one whose files are damaged begins anew; all give the same bits as an undisturbed call. Random streams: trial
+/// number 2³² · seed + trial (default: 2³² · seed + 2³² − 1). Interrupted if stop_requested; InfrastructureError if the disk fails.
 std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists, const data::EncodedSplits& data,
                                             const FinalistSetting& setting);
 

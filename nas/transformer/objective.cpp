@@ -53,9 +53,10 @@ CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const d
   }
   data::BatchIterator batches(train, options);
   batches.seek(0);
-  const std::int64_t once = epoch.training_flops.of(OpClass::kOptimizer);
+  const std::int64_t update_flops = epoch.training_flops.of(OpClass::kOptimizer);
+  const std::int64_t norm_flops = 2 * epoch.parameters;  // of the gradient, for clipping: a number that the meta device cannot give
   cost.parameters = epoch.parameters;
-  cost.epoch_flops = epoch.training_flops.total() - once + once * batches.steps_in_epoch();
+  cost.epoch_flops = epoch.training_flops.total() - update_flops + (update_flops + norm_flops) * batches.steps_in_epoch();
 
   const auto mean = static_cast<std::int32_t>((train.tokens() + train.rows() - 1) / std::max<std::size_t>(train.rows(), 1));
   const std::int32_t one[] = {std::max(mean, 1)};
@@ -122,21 +123,20 @@ SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& 
   Context context(
       {.backend = setting_.backend, .threads = 1, .seed = segment.seed, .trial = static_cast<std::uint64_t>(segment.trial)});
   try {
-    auto trainer = std::make_unique<train::Trainer>(context, architecture, c.training, train_, valid_);
+    train::Trainer trainer(context, architecture, c.training, train_, valid_);
     if (std::optional<Checkpoint::State> state = checkpoint.load()) {
       try {
-        trainer->restore(std::move(state->bytes), "checkpoint");
+        trainer.restore(std::move(state->bytes), "checkpoint");
       } catch (const InputError&) {
         // A checkpoint is a cache: one that cannot be used costs the epochs that it held, never a result.
-        trainer = std::make_unique<train::Trainer>(context, architecture, c.training, train_, valid_);
       }
     }
-    while (trainer->epoch() <= segment.index) trainer->run_epoch(segment.stop_requested);
-    const train::EpochResult& last = trainer->history()[static_cast<std::size_t>(segment.index)];
-    if (trainer->epoch() < c.training.epochs) checkpoint.save(trainer->checkpoint());
+    while (trainer.epoch() <= segment.index) trainer.run_epoch(segment.stop_requested);
+    const train::EpochResult& last = trainer.history()[static_cast<std::size_t>(segment.index)];
+    if (trainer.epoch() < c.training.epochs) checkpoint.save(trainer.checkpoint());
     SegmentResult result = SegmentResult::of(last.valid.of(c.training.metric));
-    result.unit_done = trainer->out_of_patience() && trainer->epoch() < c.training.epochs;
-    result.digest = trainer->weights_hash().substr(0, 16);
+    result.unit_done = trainer.out_of_patience() && trainer.epoch() < c.training.epochs;
+    result.digest = trainer.weights_hash().substr(0, 16);
     result.attributes = JsonWriter()
                             .begin_object()
                             .member("train_loss", last.train_loss)

@@ -1,0 +1,95 @@
+// What a point of a search space means.
+#include <set>
+
+#include "tests/nas_transformer/support.h"
+
+using namespace lathe;
+using namespace lathe::nas;
+using namespace lathe::nas::test;
+
+TEST_CASE("every searchable name moves its field, and nothing else") {
+  const std::vector<std::pair<std::string, Value>> values = {
+      {"layers", 3},          {"hidden", 24},       {"heads", 3},           {"expansion", 5},
+      {"activation", "relu"}, {"norm", "rms_norm"}, {"norm_place", "post"}, {"positions", "sinusoidal"},
+      {"pooling", "first"},   {"dropout", 0.25},    {"batch_rows", 7},      {"batch_tokens", 99},
+      {"optimizer", "sgd"},   {"lr", 0.5},          {"weight_decay", 0.25}, {"schedule", "linear"},
+      {"warmup", 0.5},        {"clip", 2.0}};
+  std::set<std::string> names;
+  for (const auto& [name, value] : values) names.insert(name);
+  CHECK(names == std::set<std::string>(searchable_names().begin(), searchable_names().end()));
+
+  const auto text = [](const Candidate& c) { return c.architecture(task()).to_json() + c.training.to_json(); };
+  Candidate one_by_one = base();
+  for (const auto& [name, value] : values) {
+    CAPTURE(name);
+    CHECK(text(apply(base(), point({{name, value}}))) != text(base()));
+    const std::string before = text(one_by_one);
+    one_by_one = apply(one_by_one, point({{name, value}}));
+    CHECK(text(one_by_one) != before);
+  }
+  const Candidate c = apply(base(), point(values));
+  CHECK(text(c) == text(one_by_one));
+  CHECK(c.layers == 3);
+  CHECK(c.training.batch_tokens == 99);
+  CHECK(c.training.optimizer == train::OptimizerKind::kSgd);
+  CHECK(c.training.clip == 2);
+  const nn::TransformerConfig a = c.architecture(task());
+  REQUIRE(a.layers.size() == 3);
+  for (const nn::LayerConfig& layer : a.layers) {
+    CHECK(layer.heads == 3);
+    CHECK(layer.ffn == 5 * 24);
+    CHECK(layer.activation == UnaryOp::kRelu);
+  }
+  CHECK(a.norm == NormKind::kRms);
+  CHECK(a.norm_place == nn::NormPlace::kPost);
+  CHECK(a.positions == nn::Positions::kSinusoidal);
+  CHECK(a.pooling == nn::Pooling::kFirst);
+  CHECK(a.dropout == 0.25);
+  CHECK(a.attention_dropout == 0.25);
+  CHECK(a.head_dropout == 0.25);
+  CHECK_NOTHROW(a.validate());
+}
+
+TEST_CASE("the data decide vocabulary, length, classes and segments") {
+  const nn::TransformerConfig a = base().architecture({.vocab_size = 50, .max_tokens = 9, .classes = 4, .pair = true});
+  CHECK(a.vocab_size == 50);
+  CHECK(a.max_tokens == 9);
+  CHECK(a.classes == 4);
+  CHECK(a.type_vocab_size == 2);
+  CHECK(base().architecture(task()).type_vocab_size == 0);
+}
+
+TEST_CASE("layers one by one") {
+  const Space space = SpaceBuilder()
+                          .integer("layers", 1, 3)
+                          .categorical("layers[i].heads", {1, 2, 4})
+                          .categorical("layers[i].activation", {"relu", "silu"})
+                          .build();
+  const Point p = space.point({{"layers", 2},
+                               {"layers[0].heads", 4},
+                               {"layers[1].heads", 1},
+                               {"layers[0].activation", "silu"},
+                               {"layers[1].activation", "relu"}});
+  const nn::TransformerConfig a = apply(base(), p).architecture(task());
+  REQUIRE(a.layers.size() == 2);
+  CHECK(a.layers[0].heads == 4);
+  CHECK(a.layers[1].heads == 1);
+  CHECK(a.layers[0].activation == UnaryOp::kSilu);
+  CHECK(a.layers[1].activation == UnaryOp::kRelu);
+  CHECK(a.layers[0].ffn == 16);  // what the space does not vary is the base's
+  CHECK(a.layers[1].ffn == 16);
+}
+
+TEST_CASE("what means nothing is refused") {
+  const auto refusal = [](const char* name, const Value& value) {
+    return message_of([&] { apply(base(), point({{name, value}})); });
+  };
+  CHECK(refusal("hiden", 8) == "`hiden` cannot be searched; did you mean `hidden`?");
+  CHECK(refusal("zzzzzz", 8) == "`zzzzzz` cannot be searched");
+  CHECK(refusal("hidden", "wide") == "`hidden` = wide, expected an integer");
+  CHECK(refusal("hidden", 8.5) == "`hidden` = 8.5, expected an integer");
+  CHECK(refusal("lr", "fast") == "`lr` = fast, expected a number");
+  CHECK(refusal("norm", 3) == "`norm` = 3, expected a name");
+  CHECK(has(refusal("activation", "gelu_tahn"), "gelu_tanh"));
+  CHECK(apply(base(), point({{"dropout", 0}})).dropout == 0);  // an integer is a number
+}
