@@ -7,6 +7,7 @@
 #include <lathe/cli/toml_reader.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace lathe::cli {
@@ -65,11 +66,16 @@ std::string value_hint(const Key& key, const Value& value) {
 
 std::string prefix(const std::string& place) { return place.empty() ? "" : place + ": "; }
 
-/// The path that a text names, from the folder it counts from.
+/// The path that a text names, from the folder it counts from. `reviews.tsv`, not `runs/a/../../reviews.tsv`: reports name the
+/// file, and a resumed run writes the same report. Where a folder is a link the short form may be another file, and the long one is
+/// kept.
 fs::path resolved(const std::string& text, const fs::path& folder) {
   if (text.empty()) return {};
   const fs::path path(text);
-  return path.is_absolute() ? path : (folder == "." ? path : folder / path);
+  if (path.is_absolute() || folder == ".") return path;
+  const fs::path whole = folder / path, shorter = whole.lexically_normal();
+  std::error_code error;
+  return fs::equivalent(whole, shorter, error) && !error ? shorter : whole;
 }
 
 bool same_file(const fs::path& a, const fs::path& b) {

@@ -173,4 +173,9 @@ fs::path new_run_folder(const Config& config, bool force) {
   }
 }
 
+std::string folder_name(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
 }  // namespace lathe::cli

@@ -49,4 +49,7 @@ void require_free_folder(const Config& config, bool force);
 /// A new folder `runs/<stem>-<n>`, or the one of output.dir, emptied of the run that it holds if `force`.
 std::filesystem::path new_run_folder(const Config& config, bool force);
 
+/// "a" of `runs/a`, `runs/a/` and, within it, of `.`.
+std::string folder_name(const std::filesystem::path& folder);
+
 }  // namespace lathe::cli

@@ -50,7 +50,11 @@ class Search {
     else if (!begin())
       return kDone;
     prepare();
-    return finish(execute());
+    try {
+      return finish(execute());
+    } catch (const InfrastructureError& error) {
+      throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", resume_command()));
+    }
   }
 
  private:
@@ -106,10 +110,8 @@ class Search {
   }
 
   void prepare() {
-    const std::string& wish = config_.text("storage.name");
-    name_ = wish.empty() ? fs::absolute(folder_).lexically_normal().filename().string() : wish;
     job_.folder = folder_;
-    job_.header = header_of(config_, data_, name_);
+    job_.header = header_of(config_, data_, study_name(config_, folder_));
     job_.setting = {base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)};
     job_.finalists = config_.integer("finalists.count");
     job_.seeds = config_.integer("finalists.seeds");
@@ -123,8 +125,8 @@ class Search {
     job_.warnings = data_.warnings;
     job_.config = config_.to_toml(Config::Comments::none, folder_);
     job_.commands = {{"Search again, to the same study hash", "lathe search config.toml --out again"},
-                     {"Print the study hash", "lathe study hash " + folder_.filename().string()},
-                     {"Classify a text", "lathe predict " + (folder_.filename() / "model").string() + " \"your text\""}};
+                     {"Print the study hash", "lathe study hash " + folder_name(folder_)},
+                     {"Classify a text", "lathe predict " + folder_name(folder_) + "/model \"your text\""}};
     job_.workers = worker_count(config_);
     if (invocation_.has("--until-commit"))
       job_.until_event = static_cast<std::uint64_t>(invocation_.integer("--until-commit", 0, 0));
@@ -164,9 +166,10 @@ class Search {
     };
   }
 
+  std::string resume_command() const { return "lathe search --resume " + folder_.string(); }
+
   nas::SearchOutcome execute() {
     const StudySource source = open_or_create_study(config_, folder_, job_.header);
-    const std::string how = "lathe search --resume " + folder_.string();
     const StopSignals signals(!console_.can_redraw());
     job_.stop = signals.flag();
     SearchProgress progress(console_, progress_setup(signals.flag()));
@@ -177,21 +180,21 @@ class Search {
     } catch (const nas::Interrupted&) {
       progress.finish();
       source.storage->settle();
-      throw StoppedByUser("stopped while retraining; the study is complete. Resume: " + how);
-    } catch (const InfrastructureError& error) {
+      throw StoppedByUser("stopped while retraining; the study is complete. Resume: " + resume_command());
+    } catch (const InfrastructureError&) {
       progress.finish();
-      throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", how));
+      throw;
     }
     progress.finish();
     source.storage->settle();
     if (!outcome.study.finished && signals.requested())
-      throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", how));
+      throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", resume_command()));
     return outcome;
   }
 
   int finish(const nas::SearchOutcome& outcome) {
     if (!outcome.study.finished) {
-      console_.note(str("stopped at commit ", outcome.study.events, " as asked. Go on: lathe search --resume ", folder_.string()));
+      console_.note(str("stopped at commit ", outcome.study.events, " as asked. Go on: ", resume_command()));
       print_hash(console_, outcome.study.hash);
       return kDone;
     }
@@ -209,7 +212,6 @@ class Search {
   Config config_;
   LoadedData data_;
   fs::path folder_;
-  std::string name_;
   nas::SearchJob job_;
 };
 

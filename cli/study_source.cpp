@@ -2,6 +2,7 @@
 
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
+#include <lathe/cli/model_config.h>
 
 #include <algorithm>
 #include <utility>
@@ -46,6 +47,16 @@ fs::path database_file(const std::string& place) {
   if (!fs::is_directory(path)) return path;
   if (!fs::exists(path / "study.db")) throw InputError(place + ": is not a run folder (no study.db in it)");
   return path / "study.db";
+}
+
+std::string study_name(const Config& config, const fs::path& folder) {
+  if (const std::string& wish = config.text("storage.name"); !wish.empty()) return wish;
+  const fs::path own = folder / "study.db";
+  if (config.text("storage.url").empty() && fs::exists(own)) {
+    const std::vector<nas::StudySummary> studies = nas::sqlite_backend(own, true)->studies();
+    if (studies.size() == 1) return studies[0].name;
+  }
+  return folder_name(folder);
 }
 
 StudySource open_or_create_study(const Config& config, const fs::path& folder, const nas::StudyHeader& header) {

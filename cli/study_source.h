@@ -19,8 +19,12 @@ struct StudySource {
 /// The file that a run folder, a path or an URL sqlite:///PATH means. InputError for a folder without study.db and for other URLs.
 std::filesystem::path database_file(const std::string& place);
 
-/// storage.url, or study.db in the run folder; the study storage.name, or that of the folder. A study that is there must have been
-/// made from the same data, configuration and numerics: InputError says what differs.
+/// storage.name; else the name of the only study in the run folder's own study.db, because a folder may be renamed while its study
+/// is not; else that of the folder.
+std::string study_name(const Config& config, const std::filesystem::path& folder);
+
+/// The study `header.name` of storage.url, or of study.db in the run folder. A study that is there must have been made from the
+/// same data, configuration and numerics: InputError says what differs.
 StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, const nas::StudyHeader& header);
 
 /// What a command on studies is given: RUN|DATABASE, or --storage, or $LATHE_STORAGE. InputError if there is none.

@@ -82,7 +82,13 @@ int run_train(Invocation& invocation) {
                    .seed = static_cast<std::uint64_t>(config.integer("seed"))});
   train::Trainer trainer(context, architecture, candidate.training, data.rows.train, data.rows.valid);
   const fs::path checkpoint = folder / "checkpoint";
-  if (fs::exists(checkpoint)) trainer.restore(read_file(checkpoint), checkpoint.string());
+  if (fs::exists(checkpoint)) {
+    try {
+      trainer.restore(read_file(checkpoint), checkpoint.string());
+    } catch (const InputError& error) {
+      throw InputError(str(error.what(), "; remove it to train from the beginning"));
+    }
+  }
   const StopSignals signals;
   const std::string how = "lathe train --resume " + folder.string();
   while (!trainer.done()) {
@@ -117,7 +123,7 @@ int run_train(Invocation& invocation) {
   info.labels = data.text.label_names;
   info.max_tokens = data.task.max_tokens;
   info.pair = data.task.pair;
-  info.name = fs::absolute(folder).lexically_normal().filename().string();
+  info.name = folder_name(folder);
   info.numerics = kNumerics;
   deploy::save_model(folder / "model", info, trainer.model(), *data.tokenizer, metrics + "\n",
                      card(architecture, valid, test, static_cast<std::int64_t>(data.rows.test.rows())));

@@ -1,0 +1,196 @@
+// lathe search, train, evaluate, predict from end to end: the same results whoever runs them, and whatever interrupts them.
+#include <lathe/cli/signals.h>
+
+#include <nlohmann/json.hpp>
+
+#include "process.h"
+#include "search_config.h"
+
+#include <doctest/doctest.h>
+
+using namespace lathe::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+nlohmann::json parsed(const std::string& file) { return nlohmann::json::parse(read(file)); }
+
+/// Both runs ended alike: study, retrained models with all their scores and curves, weights.
+void check_same_run(const std::string& a, const std::string& b) {
+  CHECK(study_hash(a) == study_hash(b));
+  const nlohmann::json results_a = parsed(a + "/results.json"), results_b = parsed(b + "/results.json");
+  for (const char* part : {"trials", "models", "winner", "winner_seed", "baselines", "mistakes", "confusion"})
+    CHECK(results_a.at(part) == results_b.at(part));
+  CHECK(read(a + "/model/model.safetensors") == read(b + "/model/model.safetensors"));
+  CHECK(read(a + "/model/metrics.json") == read(b + "/model/metrics.json"));
+}
+
+}  // namespace
+
+TEST_CASE("search: one result for any number of workers, and files that later commands take") {
+  const Workplace place;
+  write_search();
+  const Answer one = call({"search", "lathe.toml", "--out", "a", "--workers", "1"});
+  CAPTURE(one.err);
+  REQUIRE(one.code == 0);
+  REQUIRE(call({"search", "lathe.toml", "--out", "b", "--workers", "3"}).code == 0);
+  check_same_run("a", "b");
+  CHECK(has(one.out, "study   " + study_hash("a").substr(0, 64)));
+  for (const char* file :
+       {"config.toml", "study.db", "results.json", "report.html", "report.md", "model/config.json", "model/model.safetensors",
+        "model/tokenizer.json", "model/tokenizer_config.json", "model/metrics.json", "model/README.md", "model/SHA256SUMS"})
+    CHECK(fs::exists(fs::path("a") / file));
+  CHECK(fs::is_empty("a/trials"));  // checkpoints of finished trials are gone
+
+  // The file that a run leaves is the whole configuration.
+  REQUIRE(call({"search", "a/config.toml", "--out", "again"}).code == 0);
+  check_same_run("a", "again");
+  CHECK(call({"search", "lathe.toml", "--out", "other", "--seed", "2", "-q"}).code == 0);
+  CHECK(study_hash("other") != study_hash("a"));
+
+  CHECK(has(call({"study", "list", "a"}).out, "a"));
+  CHECK(call({"study", "show", "a"}).code == 0);
+  const std::string report = read("a/report.html");
+  fs::remove("a/report.html");
+  CHECK(call({"report", "a"}).code == 0);
+  CHECK(read("a/report.html") == report);
+
+  const Answer scored = call({"evaluate", "a/model", "reviews.tsv", "--json"});
+  CHECK(scored.code == 0);
+  CHECK(has(scored.out, "\"rows\":160"));
+  CHECK(call({"evaluate", "a/model", "reviews.tsv", "--min", "accuracy=1.1", "-q"}).code == 1);
+  CHECK(call({"evaluate", "a/model", "reviews.tsv", "--min", "accuracy=0.01", "-q"}).code == 0);
+}
+
+TEST_CASE("predict: each argument is a text as it stands, and each line of a file or of standard input") {
+  const Workplace place;
+  write_search();
+  REQUIRE(call({"train", "lathe.toml", "--out", "a"}).code == 0);
+  const std::vector<std::string> texts = {"[MAX 2 9 ]", "[a,b]", "{x}", "a warm film", "-5 stars", "\"quoted\", text",
+                                          "[MASK]",     "a=b",   ""};
+  std::vector<std::string> arguments = {"predict", "a/model", "--format", "jsonl", "--"};
+  arguments.insert(arguments.end(), texts.begin(), texts.end());
+  const Answer answer = call(arguments);
+  REQUIRE(answer.code == 0);
+  std::istringstream lines(answer.out);
+  std::string line, joined;
+  for (const std::string& text : texts) {
+    CAPTURE(text);
+    REQUIRE(std::getline(lines, line));
+    CHECK(nlohmann::json::parse(line).at("text") == text);
+    joined += text + "\n";
+  }
+  CHECK_FALSE(std::getline(lines, line));
+  CHECK(call({"predict", "a/model", "--format", "jsonl"}, {.in = joined}).out == answer.out);
+  write("texts.txt", joined);
+  CHECK(call({"predict", "a/model", "--format", "jsonl", "--file", "texts.txt"}).out == answer.out);
+  CHECK(call({"predict", "a/model", "[MAX 2 9 ]"}).out.ends_with("\t[MAX 2 9 ]\n"));
+  // Brackets change what the model sees.
+  CHECK(nlohmann::json::parse(answer.out.substr(0, answer.out.find('\n'))).at("scores") !=
+        nlohmann::json::parse(call({"predict", "a/model", "MAX 2 9", "--format", "jsonl"}).out).at("scores"));
+
+  write("bad.txt", "fine\ncaf\xE9\n");
+  const Answer bad = call({"predict", "a/model", "--file", "bad.txt"});
+  CHECK(bad.code == 2);
+  CHECK(bad.err.starts_with("lathe: bad.txt:2: "));
+  CHECK(std::count(bad.out.begin(), bad.out.end(), '\n') == 1);
+}
+
+TEST_CASE("^C and SIGTERM stop a search where nothing is lost") {
+  const Workplace place;
+  write_search({.trials = 70});
+  REQUIRE(call({"search", "lathe.toml", "--out", "whole", "--workers", "2"}).code == 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string run = signal == SIGINT ? "int" : "term";
+    Process process({"search", "lathe.toml", "--out", run, "--workers", "2"});
+    REQUIRE(process.read_until(" commit="));
+    process.signal(signal);
+    CHECK(process.wait() == 128 + signal);
+    CHECK(has(process.err(), "stopping after the running step"));
+    CHECK(process.last_line().starts_with("lathe: stopped at commit "));
+    CHECK(process.last_line().ends_with(". Resume: lathe search --resume " + run));
+    CHECK_FALSE(fs::exists(run + "/results.json"));
+    CHECK(study_hash(run) != study_hash("whole"));
+    const Answer resumed = call({"search", "--resume", run, "--workers", "1"});
+    CAPTURE(resumed.err);
+    CHECK(resumed.code == 0);
+    check_same_run(run, "whole");
+  }
+}
+
+TEST_CASE("^C while the finalists are retrained") {
+  const Workplace place;
+  write_search({.trials = 4, .finalists = 3, .seeds = 20});
+  REQUIRE(call({"search", "lathe.toml", "--out", "whole", "--workers", "2"}).code == 0);
+  Process process({"search", "lathe.toml", "--out", "b", "--workers", "2"});
+  REQUIRE(process.read_until(" finalist="));
+  process.signal(SIGINT);
+  CHECK(process.wait() == 130);
+  CHECK(process.last_line() == "lathe: stopped while retraining; the study is complete. Resume: lathe search --resume b");
+  CHECK(study_hash("b") == study_hash("whole"));
+  CHECK_FALSE(fs::exists("b/model"));
+  CHECK(call({"search", "--resume", "b"}).code == 0);
+  check_same_run("b", "whole");
+}
+
+TEST_CASE("kill -9 twice with one worker, resumed with two") {
+  const Workplace place;
+  write_search({.trials = 110});
+  REQUIRE(call({"search", "lathe.toml", "--out", "whole", "--workers", "2"}).code == 0);
+  {
+    Process process({"search", "lathe.toml", "--out", "b", "--workers", "1"});
+    REQUIRE(process.read_until(" commit="));
+    process.signal(SIGKILL);
+    CHECK(process.wait() == 128 + SIGKILL);
+  }
+  {
+    Process process({"search", "--resume", "b", "--workers", "1"});
+    REQUIRE(process.read_until(" commit="));
+    process.signal(SIGKILL);
+    CHECK(process.wait() == 128 + SIGKILL);
+  }
+  CHECK(study_hash("b") != study_hash("whole"));
+  const Answer resumed = call({"search", "--resume", "b", "--workers", "2"});
+  CAPTURE(resumed.err);
+  CHECK(resumed.code == 0);
+  check_same_run("b", "whole");
+}
+
+TEST_CASE("^C during lathe train") {
+  const Workplace place;
+  write_search();
+  REQUIRE(call({"train", "lathe.toml", "--out", "whole", "--epochs", "60"}).code == 0);
+  Process process({"train", "lathe.toml", "--out", "b", "--epochs", "60"});
+  REQUIRE(process.read_until("epoch 1/60"));
+  process.signal(SIGINT);
+  CHECK(process.wait() == 130);
+  CHECK(process.last_line().starts_with("lathe: stopped in epoch "));
+  CHECK(process.last_line().ends_with(". Resume: lathe train --resume b"));
+  CHECK_FALSE(fs::exists("b/model"));
+  CHECK(call({"train", "--resume", "b"}).code == 0);
+  CHECK(read("b/model/metrics.json") == read("whole/model/metrics.json"));
+  CHECK(read("b/model/model.safetensors") == read("whole/model/model.safetensors"));
+}
+
+TEST_CASE("a study stops at a commit, goes on in a folder of another name, and is extended") {
+  const Workplace place;
+  write_search({.trials = 8});
+  REQUIRE(call({"search", "lathe.toml", "--out", "whole"}).code == 0);
+  const Answer part = call({"search", "lathe.toml", "--out", "b", "--until-commit", "9"});
+  CHECK(part.code == 0);
+  CHECK(has(part.err, "Go on: lathe search --resume b"));
+  CHECK_FALSE(fs::exists("b/results.json"));
+  fs::rename("b", "moved");
+  REQUIRE(call({"search", "--resume", "moved/"}).code == 0);  // a completed path has a slash
+  check_same_run("moved", "whole");
+  CHECK(call({"study", "list", "moved", "--json"}).out.find('\n') == call({"study", "list", "moved", "--json"}).out.size() - 1);
+
+  CHECK(error_of({"search", "--resume", "moved", "--trials", "8"}) ==
+        "--trials 8: the run has 8 trials already; --resume can only add some");
+  REQUIRE(call({"search", "--resume", "moved", "--trials", "10"}).code == 0);
+  CHECK(parsed("moved/results.json").at("trials").size() == 10);
+  REQUIRE(call({"search", "--resume", "whole", "--trials", "10", "--workers", "3"}).code == 0);
+  check_same_run("moved", "whole");
+}
