@@ -27,7 +27,8 @@ import subprocess
 import sys
 import tempfile
 
-from include_rule import MAY_INCLUDE
+sys.dont_write_bytecode = True
+from include_rule import MAY_INCLUDE  # noqa: E402: nothing is written into the source
 
 # Blocks that no test runs, by document and first line, with the reason. Printed by the tests.
 NOT_RUN = {
