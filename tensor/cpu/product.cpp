@@ -46,34 +46,29 @@ LATHE_INLINE void each(F f) {
 // The chains of a tile, k ascending. kAhead: B is longer than the first-level cache and has to be asked for ahead of its use.
 template <int kRows, int kVecs, bool kAhead>
 LATHE_INLINE void chains(const Tile& t, f32x16 (&r)[kRows][kVecs]) {
-  constexpr int kParts = 3;
   const float *a = t.a, *half = t.a + (kRows / 2) * t.a_row, *b = t.b;
-  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row, step = (t.k + kParts - 1) / kParts;
-  Index left = t.k;
-  for (int part = 0; part < kParts; ++part) {
-    // Bring some rows of what is written afterwards: all rows at the end would hold up every load behind them.
-    for (int row = kRows * part / kParts; row < kRows * (part + 1) / kParts; ++row)
-      for (int j = 0; j < kVecs; ++j) {
-        __builtin_prefetch(t.target[0] + row * t.ld_target + 16 * j, 1, 3);
-        __builtin_prefetch(t.target[1] + row * t.ld_target + 16 * j, 1, 3);
-      }
-    Index k = step < left ? step : left;
-    for (left -= k; k > 0; --k) {
-      f32x16 bv[kVecs];
-      for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
-      if (kAhead)
-        for (int j = 0; j < kVecs; ++j) __builtin_prefetch(b + 4 * b_row + 16 * j, 0, 3);
-#pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) {
-        const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
-#pragma GCC unroll 4
-        for (int j = 0; j < kVecs; ++j) r[i][j] = fma(x, bv[j], r[i][j]);
-      }
-      a += a_col;
-      half += a_col;
-      b += b_row;
-      asm("" : "+r"(a), "+r"(half));  // two bases with scaled offsets; a pointer for each row would not fit the registers
+  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row;
+  for (int row = 0; row < kRows; ++row)  // bring what is written afterwards
+    for (int j = 0; j < kVecs; ++j) {
+      __builtin_prefetch(t.target[0] + row * t.ld_target + 16 * j, 1, 3);
+      __builtin_prefetch(t.target[1] + row * t.ld_target + 16 * j, 1, 3);
     }
+#pragma GCC unroll 4
+  for (Index k = t.k; k > 0; --k) {
+    f32x16 bv[kVecs];
+    for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
+    if (kAhead)
+      for (int j = 0; j < kVecs; ++j) __builtin_prefetch(b + 4 * b_row + 16 * j, 0, 3);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVecs; ++j) r[i][j] = fma(x, bv[j], r[i][j]);
+    }
+    a += a_col;
+    half += a_col;
+    b += b_row;
+    asm("" : "+r"(a), "+r"(half));  // two bases with scaled offsets; a pointer for each row would not fit the registers
   }
 }
 
