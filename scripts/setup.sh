@@ -3,7 +3,7 @@
 
 lathe_missing() {
   local package
-  for package in "$@"; do
+  for package in $(printf '%s\n' "$@" | sort -u); do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || printf '%s ' "$package"
   done
 }
