@@ -1,7 +1,9 @@
-// One training step of an encoder classifier at the sizes that a search visits, as a program that a peer can be run against: the
-// same model, shapes and work as a line of JSON a size (pre-norm, LayerNorm, tanh GELU, mean pooling, cross entropy, AdamW).
+// One training step, or one prediction, of an encoder classifier at the sizes that a search visits, as a program that a peer can be
+// run against: the same model, shapes and work as a line of JSON a size (pre-norm, LayerNorm, tanh GELU, mean pooling, cross entropy,
+// AdamW). Fifty batches of random tokens come in turn, so that the embedding is reached as in real training.
 //
 //   bench_train_step --hidden 64,128,256 --batch 32 --seq 64 --threads 1 --backend avx512
+//   bench_train_step --hidden 64 --batch 1 --seq 16 --predict 1
 #include "bench/support.h"
 
 #include <lathe/base/text.h>
@@ -25,6 +27,7 @@ struct Options {
   Index layers = 4, head_dim = 32, ffn = 4, batch = 32, seq = 64, vocab = 8192;
   int threads = 1;
   Index group = 256;  // tokens; 0: the whole batch
+  Index predict = 0;  // 1: prediction instead of training
   double seconds = 4, dropout = 0;
   std::string backend;
 };
@@ -32,7 +35,7 @@ struct Options {
 [[noreturn]] void usage(const std::string& why) {
   std::fprintf(stderr,
                "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
-               "[--vocab N] [--group N] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
+               "[--vocab N] [--group N] [--predict 1] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
                why.c_str());
   std::exit(2);
 }
@@ -41,7 +44,7 @@ Options parse(int argc, char** argv) {
   Options o;
   const std::map<std::string, Index*> numbers{{"--layers", &o.layers}, {"--head-dim", &o.head_dim}, {"--ffn", &o.ffn},
                                               {"--batch", &o.batch},   {"--seq", &o.seq},           {"--vocab", &o.vocab},
-                                              {"--group", &o.group}};
+                                              {"--group", &o.group},   {"--predict", &o.predict}};
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (i + 1 == argc) usage(name + ": expected a value");
@@ -97,18 +100,29 @@ void run(const Options& o, Index hidden) {
   optim::AdamW optimizer(model.parameters(), 0.01);
 
   Random random(random_key(1, 0, "bench"));
-  std::vector<std::int32_t> ids, offsets{0}, labels;
+  std::vector<std::int32_t> offsets{0}, labels;
   for (Index row = 0; row < o.batch; ++row) {
-    for (Index t = 0; t < o.seq; ++t) ids.push_back(static_cast<std::int32_t>(random.uniform() * static_cast<double>(o.vocab)));
-    offsets.push_back(static_cast<std::int32_t>(ids.size()));
+    offsets.push_back(static_cast<std::int32_t>((row + 1) * o.seq));
     labels.push_back(static_cast<std::int32_t>(row % 2));
   }
-  const nn::Batch batch = nn::make_batch(context, ids, Offsets(offsets));
+  std::vector<nn::Batch> batches;
+  for (int i = 0; i < 50; ++i) {
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(o.batch * o.seq));
+    for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(o.vocab)));
+    batches.push_back(nn::make_batch(context, ids, Offsets(offsets)));
+  }
   const Tensor targets = Tensor::from(context, std::span<const std::int32_t>(labels), {o.batch});
 
   std::uint32_t step = 0;
   const auto train = [&] {
+    const nn::Batch& batch = batches[step % batches.size()];
     context.set_step(step++);
+    if (o.predict) {
+      const NoGrad no_grad(context);
+      for (const nn::Batch& group : nn::groups_of(batch, o.group))
+        benchmark::DoNotOptimize(*model.logits(group, nn::Mode::kEvaluate).value().data<float>());
+      return;
+    }
     optimizer.zero_grad();
     model.backward(batch, targets, o.group);
     optimizer.step(3e-4);
@@ -133,15 +147,15 @@ void run(const Options& o, Index hidden) {
   const double processor = (processor_seconds() - processor_start) / static_cast<double>(times.size());
   const auto after = context.allocator().statistics();
   std::sort(times.begin(), times.end());
-  const double median = times[times.size() / 2], peak = fma_peak(context.backend()) * o.threads;
+  const double median = times[times.size() / 2], flops = step_flops(o, hidden) / (o.predict ? 3 : 1), peak = fma_peak(context.backend()) * o.threads;
   std::printf(
       "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": %lld, "
-      "\"ms\": %.3f, \"ms_min\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
+      "\"ms\": %.3f, \"ms_min\": %.3f, \"ms_95\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
       "\"new_allocations\": %lld, \"steps\": %zu}\n",
       std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
-      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3, processor * 1e3,
-      static_cast<double>(o.batch * o.seq) / median, step_flops(o, hidden) / median * 1e-9,
-      peak > 0 ? step_flops(o, hidden) / median / peak : 0.0, static_cast<double>(after.peak) / 1048576, resident() - resident_before,
+      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3, times[times.size() * 95 / 100] * 1e3, processor * 1e3,
+      static_cast<double>(o.batch * o.seq) / median, flops / median * 1e-9,
+      peak > 0 ? flops / median / peak : 0.0, static_cast<double>(after.peak) / 1048576, resident() - resident_before,
       static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
   std::fflush(stdout);
 }
