@@ -75,12 +75,27 @@ struct Exec::Pool {
 
   void serve(int thread) {
     FloatingPointScope floating_point;
-    for (std::uint32_t seen = 0;; ++seen) {
+    for (std::uint32_t seen = 0;;) {
       wait_while(epoch, seen);
       if (stop) return;
+      seen = epoch.load(std::memory_order_acquire);
+      if (!enter(seen)) continue;
       work(thread);
-      if (working.fetch_sub(1, std::memory_order_acq_rel) == 1) working.notify_one();
+      if (gate.fetch_sub(1, std::memory_order_acq_rel) == gate_of(seen, false, 1)) gate.notify_one();
     }
+  }
+
+  // The gate of a loop: its number, whether it is open, and how many workers are inside. It closes when no task is left, and only
+  // who is inside is waited for: a worker that a busy machine has not let run yet holds nobody up.
+  static constexpr std::uint64_t kOpen = std::uint64_t{1} << 31;
+  static constexpr std::uint64_t gate_of(std::uint32_t loop, bool open, std::uint64_t inside) {
+    return std::uint64_t{loop} << 32 | (open ? kOpen : 0) | inside;
+  }
+  bool enter(std::uint32_t loop) {
+    std::uint64_t now = gate.load(std::memory_order_acquire);
+    while (now >> 32 == loop && (now & kOpen) != 0)
+      if (gate.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel)) return true;
+    return false;
   }
 
   void loop(std::int64_t tasks, void (*loop_body)(void*, std::int64_t, int), void* loop_state) {
@@ -92,11 +107,12 @@ struct Exec::Pool {
       runs[static_cast<std::size_t>(t)].next.store(tasks * t / threads, std::memory_order_relaxed);
       runs[static_cast<std::size_t>(t)].end = tasks * (t + 1) / threads;
     }
-    working.store(static_cast<int>(threads - 1), std::memory_order_relaxed);
+    gate.store(gate_of(epoch.load(std::memory_order_relaxed) + 1, true, 0), std::memory_order_release);
     epoch.fetch_add(1, std::memory_order_release);
     epoch.notify_all();
     work(0);
-    for (int left; (left = working.load(std::memory_order_acquire)) != 0;) wait_while(working, left);
+    std::uint64_t now = gate.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
+    for (; (now & (kOpen - 1)) != 0; now = gate.load(std::memory_order_acquire)) wait_while(gate, now);
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
   }
 
@@ -135,7 +151,7 @@ struct Exec::Pool {
   std::exception_ptr failure;
   std::int64_t failed_task = 0;
   alignas(64) std::atomic<std::uint32_t> epoch{0};  // counts loops
-  alignas(64) std::atomic<int> working{0};          // workers that have not finished the current loop
+  alignas(64) std::atomic<std::uint64_t> gate{0};
 };
 
 thread_local Exec::Pool::Place Exec::Pool::place;

@@ -161,7 +161,7 @@ struct WeightBlock {
 
 void linear_bwd_weight(Exec& exec, const LinearBwdWeightArgs<float>& a) {
   // A weight of 64 × 64 must still give work to several threads; a large one is better off with few copies of x.
-  const Index rows = a.n >= 768 ? 384 : max(48, round_up(blocks(a.n, 2), 48)), cols = min(kColBlock, round_up(a.k, 16));
+  const Index rows = a.n >= 768 ? 384 : max(6, round_up(blocks(a.n, 2), a.n >= 96 ? 48 : 6)), cols = min(kColBlock, round_up(a.k, 16));
   const Index size = kChunk * cols + rows * cols + kChunk * kLeft;
   const Index across = blocks(a.k, kColBlock);
   parallel(exec, blocks(a.n, rows) * across, [&](Index task, int thread) {

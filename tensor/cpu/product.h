@@ -18,7 +18,7 @@ constexpr int kPanelVecs = 4;
 constexpr int kPanelVecs = 1;
 #endif
 constexpr Index kPanel = 16 * kPanelVecs;
-constexpr Index kRowBlock = 96;  // rows of a task: their part of A stays in the second-level cache
+constexpr Index kRowBlock = 48;  // rows of a task: a group of 256 tokens still gives work to several threads
 
 /// Element (i, k) of A at p[i * row + k * col].
 struct Left {
