@@ -20,11 +20,11 @@ TEST_CASE("every searchable name moves its field, and nothing else") {
 
   const auto text = [](const Candidate& c) { return c.architecture(task()).to_json() + c.training.to_json(); };
   Candidate one_by_one = base();
-  for (const auto& [name, value] : values) {
-    CAPTURE(name);
-    CHECK(text(apply(base(), point({{name, value}}))) != text(base()));
+  for (const auto& entry : values) {
+    CAPTURE(entry.first);
+    CHECK(text(apply(base(), point({entry}))) != text(base()));
     const std::string before = text(one_by_one);
-    one_by_one = apply(one_by_one, point({{name, value}}));
+    one_by_one = apply(one_by_one, point({entry}));
     CHECK(text(one_by_one) != before);
   }
   const Candidate c = apply(base(), point(values));
