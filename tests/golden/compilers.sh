@@ -17,8 +17,8 @@ variant() {  # variant <name> <level> <configure arguments>
        "${launcher[@]}" "$@" >"$log" 2>&1 &&
      cmake --build "$folder" -j "${JOBS:-$(nproc)}" --target test_train_hash >>"$log" 2>&1 &&
      ctest --test-dir "$folder" -R '^train_hash$' --no-tests=error -V >>"$log" 2>&1; then
-    echo "$name: passed: $(grep -o 'MESSAGE: .*' "$log" | sed 's/MESSAGE: //' | awk '{n[$NF]++; if (n[$NF] == 1) order[++k] = $NF}
-                           END {for (i = 1; i <= k; ++i) printf "%s%s in %d runs", i > 1 ? ", " : "", order[i], n[order[i]]}')"
+    grep -o 'MESSAGE: .*' "$log" | awk -v name="$name" '{ if (!n[$NF]++) order[++k] = $NF }
+      END { for (i = 1; i <= k; ++i) print name ": passed: " order[i] " in " n[order[i]] " runs"; exit k == 0 }' || status=1
   else
     tail -n 30 "$log" >&2
     echo "$name: FAILED; the whole log is $log" >&2
