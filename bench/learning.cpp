@@ -3,7 +3,7 @@
 // bench/peers/learning.py is the other side.
 //
 //   bench_learning OUT train=FILE [valid=FILE] [vocab=FILE] [rows=N] [epochs=3] [hidden=128] [layers=2] [heads=4]
-//                 [dropout=0.1] [lr=5e-4] [seed=1] [threads=1]
+//                 [ffn=4 hidden] [bert=0: post-norm, GELU, pooler on the first token] [dropout=0.1] [lr=5e-4] [seed=1] [threads=1]
 #include <lathe/base/error.h>
 #include <lathe/base/file.h>
 #include <lathe/base/json_writer.h>
@@ -75,8 +75,19 @@ void run(const fs::path& out, const Arguments& arguments) {
   const data::EncodedDataset valid = data::encode(text.valid, tokenizer, source.max_tokens);
 
   const Index hidden = arguments.integer("hidden", 128);
-  nn::TransformerConfig architecture = nn::TransformerConfig::uniform(
-      {.layers = arguments.integer("layers", 2), .hidden = hidden, .heads = arguments.integer("heads", 4), .ffn = 4 * hidden});
+  const bool bert = arguments.integer("bert", 0) != 0;
+  nn::TransformerConfig architecture =
+      nn::TransformerConfig::uniform({.layers = arguments.integer("layers", 2),
+                                      .hidden = hidden,
+                                      .heads = arguments.integer("heads", 4),
+                                      .ffn = arguments.integer("ffn", 4 * hidden),
+                                      .activation = bert ? UnaryOp::kGelu : UnaryOp::kGeluTanh,
+                                      .place = bert ? nn::NormPlace::kPost : nn::NormPlace::kPre});
+  if (bert) {
+    architecture.type_vocab_size = 2;
+    architecture.pooling = nn::Pooling::kFirst;
+    architecture.pooler = true;
+  }
   architecture.vocab_size = tokenizer.vocab_size();
   architecture.max_tokens = source.max_tokens;
   architecture.classes = static_cast<Index>(text.label_names.size());
