@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs the tests. Usage: ./test.sh [release|clang|tsan|asan-ubsan|minimal]…   (default: all, in this order)
+# Sets up, builds and runs the tests. Usage: ./test.sh [release|clang|tsan|asan-ubsan|minimal|neon]…   (default: all but neon)
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/setup.sh
@@ -13,8 +13,9 @@ for name in "${builds[@]}"; do
     release) packages+=(python3-venv clang-format-14) ;;
     clang) packages+=(clang) ;;
     asan-ubsan) packages+=(clang libclang-rt-14-dev) ;;
+    neon) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
     tsan|minimal) ;;
-    *) echo "test.sh: unknown build '$name'; known: release clang tsan asan-ubsan minimal" >&2; exit 2 ;;
+    *) echo "test.sh: unknown build '$name'; known: release clang tsan asan-ubsan minimal neon" >&2; exit 2 ;;
   esac
 done
 lathe_need "${packages[@]}"
@@ -76,6 +77,10 @@ for name in "${builds[@]}"; do
     minimal)  # no SQLite, no third-party header in the libraries
       build build/minimal -DCMAKE_BUILD_TYPE=Release -DLATHE_MINIMAL=ON --
       run build/minimal -LE 'exhaustive|slow|packaging' ;;
+    neon)  # 64-bit ARM, emulated
+      build build/neon -DCMAKE_BUILD_TYPE=Release -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -- \
+            conformance_tests test_backend isa_faults test_autograd_gradcheck test_nn_gradcheck test_golden_training
+      run build/neon -R '^(backend|backend_forced_.*|isa_symbols_.*|library_symbols_sees_faults|autograd_gradcheck|autograd_fused|nn_transformer|nn_gradcheck|conformance_.*|golden_training|train_hash|optim.*)$' ;;
   esac
 done
 echo "== done in $((SECONDS / 60)) min $((SECONDS % 60)) s: ${builds[*]}"
