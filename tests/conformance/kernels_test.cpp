@@ -34,7 +34,7 @@ void check(const char* kernel, Kernel which) {
     if (backend == "spec") continue;
     for (std::uint64_t seed = 0; seed < draws(); ++seed) {
       const std::string found = difference(*find_backend(backend), kernel, which, seed);
-      CHECK_MESSAGE(found.empty(), kernel << " of " << backend << ", seed " << seed << ": " << found);
+      CHECK_MESSAGE(found.empty(), std::string(kernel) << " of " << backend << ", seed " << seed << ": " << found);
       if (!found.empty()) break;
     }
   }
