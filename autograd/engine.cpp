@@ -13,7 +13,8 @@ namespace autograd {
 
 Tensor& Slot::settled_grad() {
   if (open_rows != 0)
-    throw InputError(str("[grad] the gradient of `", name, "` is that of ", open_rows, " rows, expected the batch's last group first"));
+    throw InputError(
+        str("[grad] the gradient of `", name, "` is that of ", open_rows, " rows, expected the batch's last group first"));
   if (zero) grad.fill(0);
   zero = false;
   return grad;
@@ -149,7 +150,8 @@ Backward::RowSum Backward::row_sum(int input, const RowRange& range, Index rows,
     throw InputError(str("[", node_->op, "] expected the rows of `", slot.name, "` from ", slot.open_rows, " on, got them from ",
                          range.first, ": groups come in order, and a parameter is used once in each"));
   if (!range.whole() && slot.producer)
-    throw InputError(str("[", node_->op, "] expected leaves as parameters of a batch in groups, got a result of [", slot.producer->op, "]"));
+    throw InputError(
+        str("[", node_->op, "] expected leaves as parameters of a batch in groups, got a result of [", slot.producer->op, "]"));
   const bool begins = range.first == 0;
   if (begins) slot.open_from_zero = overwrites && !destination(slot).defined();
   if (begins && overwrites && !slot.producer && slot.zero) {

@@ -97,8 +97,8 @@ Var softmax(const Var& x);  ///< over the last dimension
 
 /// Mean over kept rows of −log softmax(logits [rows, V])[target]; target i32 [rows], −100 = row ignored; other values must be in
 /// [0, V). A scalar; NaN if no row is kept. dlogits = (softmax − one-hot) / kept rows · dy. Composite of the value per row: log(sum
-/// exp) by softmax and log; fused for range, not equal bit for bit. count: the kept rows of the whole batch, where these are a group
-/// of it; 0: those here.
+/// exp) by softmax and log; fused for range, not equal bit for bit. count: the kept rows of the whole batch, where these are a
+/// group of it; 0: those here.
 Var cross_entropy(const Var& logits, const Tensor& target, Index count = 0);
 
 // ---- Attention

@@ -9,8 +9,8 @@ using autograd::record;
 namespace {
 
 ops::AttentionShape attention_shape(Context& context, const AttentionOptions& options) {
-  return {options.heads,       options.q_offsets, options.k_offsets,
-          options.causal,      options.scale,     context.dropout(options.dropout.p, options.dropout.site),
+  return {options.heads,        options.q_offsets, options.k_offsets,
+          options.causal,       options.scale,     context.dropout(options.dropout.p, options.dropout.site),
           context.rows().first, options.max_tokens};
 }
 

@@ -25,9 +25,9 @@ struct Slot {
   Shape shape;
   DType dtype = DType::kF32;
   Context* context = nullptr;
-  Tensor grad;                     // leaves and retained results only; others' gradients wait in the producer
-  bool zero = false;               // grad counts as +0, whatever it holds
-  bool rows_known = false;         // grad is +0 but for `rows` (sorted when asked for)
+  Tensor grad;              // leaves and retained results only; others' gradients wait in the producer
+  bool zero = false;        // grad counts as +0, whatever it holds
+  bool rows_known = false;  // grad is +0 but for `rows` (sorted when asked for)
   std::vector<std::int32_t> rows;
   ops::OpenRows open;              // of a batch that comes in groups:
   Index open_rows = 0;             // those that were seen

@@ -121,8 +121,8 @@ class Backward {
   /// The same where only the rows `ids` of a table are added to.
   Tensor& accumulator_rows(int input, const Tensor& ids);
   /// The same for a sum over rows of a packed batch, of which `rows` come here: it goes on from group to group. `overwrites`: the
-  /// kernel can start from +0 by itself, so `total` need not be filled when from_zero is set. InputError if the rows do not follow on
-  /// those before them (a parameter used twice in a batch that comes in groups).
+  /// kernel can start from +0 by itself, so `total` need not be filled when from_zero is set. InputError if the rows do not follow
+  /// on those before them (a parameter used twice in a batch that comes in groups).
   struct RowSum {
     Tensor& total;
     ops::OpenRows& open;
@@ -153,8 +153,8 @@ class Backward {
   std::vector<bool> served_;
 };
 
-/// Says that the gradient of the operation behind `result`, its only one, begins by multiplying its cotangent, element by element, by
-/// `factor`. Nothing happens if `result` was not recorded.
+/// Says that the gradient of the operation behind `result`, its only one, begins by multiplying its cotangent, element by element,
+/// by `factor`. Nothing happens if `result` was not recorded.
 void offer_factor(const Var& result, const Tensor& factor);
 
 using GradientFunction = std::function<void(Backward&)>;

@@ -1,5 +1,5 @@
-// Trains one classifier and writes down all that another library needs to train the same: encoded rows, the rows of every batch, the
-// weights at the start, the configuration; and what came of it: the loss of each step, the scores of each epoch.
+// Trains one classifier and writes down all that another library needs to train the same: encoded rows, the rows of every batch,
+// the weights at the start, the configuration; and what came of it: the loss of each step, the scores of each epoch.
 // bench/peers/learning.py is the other side.
 //
 //   bench_learning OUT train=FILE [valid=FILE] [vocab=FILE] [rows=N] [epochs=3] [hidden=128] [layers=2] [heads=4]
@@ -76,13 +76,12 @@ void run(const fs::path& out, const Arguments& arguments) {
 
   const Index hidden = arguments.integer("hidden", 128);
   const bool bert = arguments.integer("bert", 0) != 0;
-  nn::TransformerConfig architecture =
-      nn::TransformerConfig::uniform({.layers = arguments.integer("layers", 2),
-                                      .hidden = hidden,
-                                      .heads = arguments.integer("heads", 4),
-                                      .ffn = arguments.integer("ffn", 4 * hidden),
-                                      .activation = bert ? UnaryOp::kGelu : UnaryOp::kGeluTanh,
-                                      .place = bert ? nn::NormPlace::kPost : nn::NormPlace::kPre});
+  nn::TransformerConfig architecture = nn::TransformerConfig::uniform({.layers = arguments.integer("layers", 2),
+                                                                       .hidden = hidden,
+                                                                       .heads = arguments.integer("heads", 4),
+                                                                       .ffn = arguments.integer("ffn", 4 * hidden),
+                                                                       .activation = bert ? UnaryOp::kGelu : UnaryOp::kGeluTanh,
+                                                                       .place = bert ? nn::NormPlace::kPost : nn::NormPlace::kPre});
   if (bert) {
     architecture.type_vocab_size = 2;
     architecture.pooling = nn::Pooling::kFirst;

@@ -1,6 +1,6 @@
 // One training step, or one prediction, of an encoder classifier at the sizes that a search visits, as a program that a peer can be
-// run against: the same model, shapes and work as a line of JSON a size (pre-norm, LayerNorm, tanh GELU, mean pooling, cross entropy,
-// AdamW). Fifty batches of random tokens come in turn, so that the embedding is reached as in real training.
+// run against: the same model, shapes and work as a line of JSON a size (pre-norm, LayerNorm, tanh GELU, mean pooling, cross
+// entropy, AdamW). Fifty batches of random tokens come in turn, so that the embedding is reached as in real training.
 //
 //   bench_train_step --hidden 64,128,256 --batch 32 --seq 64 --threads 1 --backend avx512
 //   bench_train_step --hidden 64 --batch 1 --seq 16 --predict 1
@@ -13,8 +13,8 @@
 #include <sys/resource.h>
 
 #include <cstdio>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <span>
 #include <sstream>
@@ -72,7 +72,8 @@ Options parse(int argc, char** argv) {
 
 /// Multiplications and additions of the products, three times the forward pass: as train_step.py of the peers counts them.
 double step_flops(const Options& o, Index hidden) {
-  const double h = static_cast<double>(hidden), tokens = static_cast<double>(o.batch * o.seq), layers = static_cast<double>(o.layers);
+  const double h = static_cast<double>(hidden), tokens = static_cast<double>(o.batch * o.seq),
+               layers = static_cast<double>(o.layers);
   return 6 * tokens * layers * (4 + 2 * static_cast<double>(o.ffn)) * h * h + 12 * layers * tokens * static_cast<double>(o.seq) * h;
 }
 
@@ -147,14 +148,17 @@ void run(const Options& o, Index hidden) {
   const double processor = (processor_seconds() - processor_start) / static_cast<double>(times.size());
   const auto after = context.allocator().statistics();
   std::sort(times.begin(), times.end());
-  const double median = times[times.size() / 2], flops = step_flops(o, hidden) / (o.predict ? 3 : 1), peak = fma_peak(context.backend()) * o.threads;
+  const double median = times[times.size() / 2], flops = step_flops(o, hidden) / (o.predict ? 3 : 1),
+               peak = fma_peak(context.backend()) * o.threads;
   std::printf(
-      "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": %lld, "
-      "\"ms\": %.3f, \"ms_min\": %.3f, \"ms_95\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, \"peak_share\": %.3f, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
+      "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": "
+      "%lld, "
+      "\"ms\": %.3f, \"ms_min\": %.3f, \"ms_95\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, "
+      "\"peak_share\": %.3f, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
       "\"new_allocations\": %lld, \"steps\": %zu}\n",
       std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
-      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3, times[times.size() * 95 / 100] * 1e3, processor * 1e3,
-      static_cast<double>(o.batch * o.seq) / median, flops / median * 1e-9,
+      static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3,
+      times[times.size() * 95 / 100] * 1e3, processor * 1e3, static_cast<double>(o.batch * o.seq) / median, flops / median * 1e-9,
       peak > 0 ? flops / median / peak : 0.0, static_cast<double>(after.peak) / 1048576, resident() - resident_before,
       static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
   std::fflush(stdout);

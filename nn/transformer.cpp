@@ -193,7 +193,8 @@ double Classifier::backward(const Batch& batch, const Tensor& labels, Index grou
   for (const Batch& group : groups) {
     const Var z = logits(group, Mode::kTrain);
     LayerScope scope(context(), "loss");
-    cross_entropy(z, labels.narrow(0, group.sequences.first - batch.sequences.first, group.offsets.sequences()), labelled).backward();
+    cross_entropy(z, labels.narrow(0, group.sequences.first - batch.sequences.first, group.offsets.sequences()), labelled)
+        .backward();
     scores.push_back(z.value());
   }
   const Tensor mean = ops::cross_entropy(ops::concat(scores, 0), labels).loss;

@@ -26,9 +26,9 @@ namespace lathe::nn {
 /// A packed batch, or a group of whole sequences of one: then it says where it lies, so that dropout, the sums over rows in
 /// gradients, and with them every bit are those of the whole batch. Groups go through forward and backward in order.
 struct Batch {
-  Tensor ids;       ///< i32 [T], in [0, vocab_size)
-  Tensor types;     ///< i32 [T], or undefined: all 0
-  Offsets offsets;  ///< of the S sequences; offsets.tokens() = T
+  Tensor ids;                      ///< i32 [T], in [0, vocab_size)
+  Tensor types;                    ///< i32 [T], or undefined: all 0
+  Offsets offsets;                 ///< of the S sequences; offsets.tokens() = T
   RowRange tokens{}, sequences{};  ///< place in the whole batch
 };
 

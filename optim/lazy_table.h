@@ -1,5 +1,6 @@
-// AdamW on a table of rows of which a batch reaches few: the others wait, and go through the steps that passed them by when somebody
-// looks at them. The bits are those of updating every row in every step: a waiting row's steps need nothing but the step's scalars.
+// AdamW on a table of rows of which a batch reaches few: the others wait, and go through the steps that passed them by when
+// somebody looks at them. The bits are those of updating every row in every step: a waiting row's steps need nothing but the step's
+// scalars.
 #pragma once
 #include <lathe/tensor/ops.h>
 

@@ -79,8 +79,8 @@ struct AdamWOptions {
 /// Decoupled weight decay (Loshchilov & Hutter 2019), in the order of numerics v1:
 /// m = fma(β1, m, (1−β1)·g); v = fma(β2, v, ((1−β2)·g)·g), below 2⁻¹²⁶ → 0; p = fma(−lr·decay, p, p);
 /// p = fma(−lr·c1, m / (sqrt(v·c2) + eps), p), c = 1 / (1 − βᵗ) by binary power, t counted from 1.
-/// Rows of a large table (an embedding) that a batch does not reach are updated when somebody looks at them (lazy_table.h): the same
-/// bits, without a pass over the table in every step. The Context must outlive the optimizer.
+/// Rows of a large table (an embedding) that a batch does not reach are updated when somebody looks at them (lazy_table.h): the
+/// same bits, without a pass over the table in every step. The Context must outlive the optimizer.
 class AdamW : public Optimizer {
  public:
   /// InputError: β outside [0, 1), eps ≤ 0.

@@ -47,8 +47,9 @@ struct Dropout {
   bool on() const { return threshold != 0; }
 };
 
-/// Rows that are part of a larger batch. Sums over rows count chunks, segments and blocks from row 0 of the batch, so a cut may leave
-/// one open: it stays in memory of the caller's (named below) until the rows behind the cut come. Cut anywhere, the bits are the same.
+/// Rows that are part of a larger batch. Sums over rows count chunks, segments and blocks from row 0 of the batch, so a cut may
+/// leave one open: it stays in memory of the caller's (named below) until the rows behind the cut come. Cut anywhere, the bits are
+/// the same.
 struct RowRange {
   Index first = 0;   ///< row of the batch that is row 0 here
   bool last = true;  ///< the batch ends with these rows: what is open is closed
@@ -408,8 +409,8 @@ struct SgdArgs {
   T momentum, decay, lr, grad_scale;
 };
 
-/// Sum of squares for clipping: blocks of 4096 by Σ16 (fma); the block sums are added in order in f64 onto *sum ≥ 0. rows, if given:
-/// x is [n / width, width], and every row that is not among these (ascending, distinct) is +0 and need not be read.
+/// Sum of squares for clipping: blocks of 4096 by Σ16 (fma); the block sums are added in order in f64 onto *sum ≥ 0. rows, if
+/// given: x is [n / width, width], and every row that is not among these (ascending, distinct) is +0 and need not be read.
 template <class T>
 struct SumSquaresArgs {
   Index n;

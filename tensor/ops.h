@@ -137,8 +137,8 @@ struct AdamwScalars {
   double beta1, one_minus_beta1, beta2, one_minus_beta2, decay, step, c2, eps, grad_scale = 1;
 };
 void adamw(Tensor& p, Tensor& m, Tensor& v, const Tensor& g, const AdamwScalars& scalars);
-/// Some rows of tables [rows, n] through the steps that passed them by (AdamwRowsArgs), step.decay, step.step and step.c2 of each; the
-/// last one with gradient g, if defined. Works on the memory as it is, beside deferred edits of it, and counts no FLOPs.
+/// Some rows of tables [rows, n] through the steps that passed them by (AdamwRowsArgs), step.decay, step.step and step.c2 of each;
+/// the last one with gradient g, if defined. Works on the memory as it is, beside deferred edits of it, and counts no FLOPs.
 void adamw_rows(Tensor& p, Tensor& m, Tensor& v, const Tensor& g, std::span<const std::int32_t> rows,
                 std::span<const std::int32_t> from, std::span<const AdamwScalars> steps, bool cold);
 struct SgdScalars {

@@ -57,10 +57,9 @@ Tensor norm_bwd(NormKind kind, const Tensor& dy, const Tensor& x, const Tensor& 
   const auto open = [&](const RowSum& sum) -> Tensor& { return sum.total && sum.open ? sum.open->chain : none; };
   count(x, OpClass::kNorm, 13 * x.numel());
   compute(op, x, [&]<class T>(const Kernels<T>& k) {
-    k.norm_bwd(x.context().exec(),
-               {kind, input.rows, n, in<T>(cotangent.tensor), cotangent.ld, in<T>(input.tensor), input.ld, in<T>(g), in<T>(mean),
-                in<T>(rstd), in<T>(rest.tensor), rest.ld, out<T>(dx), n, out<T>(total(dgamma)), out<T>(total(dbeta)), range,
-                out<T>(open(dgamma)), out<T>(open(dbeta))});
+    k.norm_bwd(x.context().exec(), {kind, input.rows, n, in<T>(cotangent.tensor), cotangent.ld, in<T>(input.tensor), input.ld,
+                                    in<T>(g), in<T>(mean), in<T>(rstd), in<T>(rest.tensor), rest.ld, out<T>(dx), n,
+                                    out<T>(total(dgamma)), out<T>(total(dbeta)), range, out<T>(open(dgamma)), out<T>(open(dbeta))});
   });
   for (const RowSum* sum : {&dgamma, &dbeta})
     if (range.last && sum->total && sum->open) *sum->open = {};
@@ -122,8 +121,8 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& target, Ind
   return result;
 }
 
-Tensor cross_entropy_bwd(const Tensor& logits, const Tensor& target, const Tensor& max, const Tensor& inv_sum,
-                         const Tensor& dloss, Index divisor) {
+Tensor cross_entropy_bwd(const Tensor& logits, const Tensor& target, const Tensor& max, const Tensor& inv_sum, const Tensor& dloss,
+                         Index divisor) {
   expect_operands("cross_entropy", logits, max, inv_sum, dloss);
   const Tensor scores = logits.contiguous(), labels = target.contiguous();
   Tensor dlogits = Tensor::empty(logits.context(), logits.shape(), logits.dtype());

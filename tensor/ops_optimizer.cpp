@@ -39,15 +39,16 @@ void adamw_rows(Tensor& p, Tensor& m, Tensor& v, const Tensor& g, std::span<cons
     cast_steps.reserve(steps.size());
     for (const AdamwScalars& s : steps)
       cast_steps.push_back({static_cast<T>(s.decay), static_cast<T>(s.step), static_cast<T>(s.c2)});
-    const auto memory = [](Tensor& x, bool edited) { return reinterpret_cast<T*>(x.storage().unsettled_data(edited)) + x.offset(); };
+    const auto memory = [](Tensor& x, bool edited) {
+      return reinterpret_cast<T*>(x.storage().unsettled_data(edited)) + x.offset();
+    };
     const AdamwScalars& last = steps.back();
     const auto cast = [](double value) { return static_cast<T>(value); };
     const bool edits = g.defined();  // catching up gives values that others were promised already
-    k.adamw_rows(p.context().exec(),
-                 {static_cast<Index>(rows.size()), p.shape()[1], rows.data(), from.data(), static_cast<Index>(steps.size()),
-                  cast_steps.data(), memory(p, edits), memory(m, edits), memory(v, edits), in<T>(g), cast(last.beta1),
-                  cast(last.one_minus_beta1), cast(last.beta2), cast(last.one_minus_beta2), cast(last.eps), cast(last.grad_scale),
-                  cold});
+    k.adamw_rows(p.context().exec(), {static_cast<Index>(rows.size()), p.shape()[1], rows.data(), from.data(),
+                                      static_cast<Index>(steps.size()), cast_steps.data(), memory(p, edits), memory(m, edits),
+                                      memory(v, edits), in<T>(g), cast(last.beta1), cast(last.one_minus_beta1), cast(last.beta2),
+                                      cast(last.one_minus_beta2), cast(last.eps), cast(last.grad_scale), cold});
   });
 }
 
@@ -81,8 +82,7 @@ void sum_squares(const Tensor& x, std::span<const std::int32_t> rows, double* su
   LATHE_CHECK(x.dims() == 2 && x.is_contiguous(), "rows are those of a contiguous table");
   count(x, OpClass::kOptimizer, 2 * x.numel());
   compute("sum_squares", x, [&]<class T>(const Kernels<T>& k) {
-    k.sum_squares(x.context().exec(),
-                  {x.numel(), in<T>(x), sum, rows.data(), static_cast<Index>(rows.size()), x.shape()[1]});
+    k.sum_squares(x.context().exec(), {x.numel(), in<T>(x), sum, rows.data(), static_cast<Index>(rows.size()), x.shape()[1]});
   });
 }
 

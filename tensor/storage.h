@@ -10,8 +10,8 @@
 
 namespace lathe {
 
-/// Edits that wait, row by row: an optimizer's on the rows of a table that no gradient reached. Whoever reads or edits the memory in
-/// the ordinary way has all of them happen first, so nobody sees an old value; a look-up of rows asks for those alone.
+/// Edits that wait, row by row: an optimizer's on the rows of a table that no gradient reached. Whoever reads or edits the memory
+/// in the ordinary way has all of them happen first, so nobody sees an old value; a look-up of rows asks for those alone.
 class DeferredRows {
  public:
   virtual ~DeferredRows() = default;

@@ -101,8 +101,7 @@ struct WeightBlock {
   // are copied first, so that the microkernel reads straight lines whatever the leading dimensions.
   void add(Index row, Index k, const Result& to) const {
     const float *x = a.x + row * a.ldx + j0, *dy = a.dy + row * a.ldy + i0;
-    if (a.n * a.k < kCopiesFrom)
-      return product(0, rows(), 0, cols(), k, {dy, 1, a.ldy}, in_place(x, a.ldx, k, cols(), panels), to);
+    if (a.n * a.k < kCopiesFrom) return product(0, rows(), 0, cols(), k, {dy, 1, a.ldy}, in_place(x, a.ldx, k, cols(), panels), to);
     copy_panels(k, cols(), x, a.ldx, panels);
     for (Index i = 0; i < rows(); i += kGroup) {
       const Index group = min(kGroup, rows() - i);
@@ -144,7 +143,9 @@ struct WeightBlock {
       const bool stands_in_dw = a.from_zero && segment == 0;
       // The sum of the segment so far is kept by the caller if a cut divides the segment.
       const bool cut = segment < first || (!a.range.last && segment + kSegmentRows > end);
-      Result sum = stands_in_dw ? Result{at(a.dw), a.lddw} : cut ? Result{at(a.segment), a.lddw} : Result{sums, round_up(cols(), 16)};
+      Result sum = stands_in_dw ? Result{at(a.dw), a.lddw}
+                   : cut        ? Result{at(a.segment), a.lddw}
+                                : Result{sums, round_up(cols(), 16)};
       sum.onto = chunk == segment ? Onto::kZero : Onto::kOld;
       const bool only_chunk = ends_segment && chunk == segment && !stands_in_dw;
       Result to = !closes ? Result{at(a.chain), a.lddw, Onto::kChain} : only_chunk ? Result{at(a.dw), a.lddw, Onto::kSegment} : sum;
@@ -161,7 +162,8 @@ struct WeightBlock {
 
 void linear_bwd_weight(Exec& exec, const LinearBwdWeightArgs<float>& a) {
   // A weight of 64 × 64 must still give work to several threads; a large one is better off with few copies of x.
-  const Index rows = a.n >= 768 ? 384 : max(6, round_up(blocks(a.n, 2), a.n >= 96 ? 48 : 6)), cols = min(kColBlock, round_up(a.k, 16));
+  const Index rows = a.n >= 768 ? 384 : max(6, round_up(blocks(a.n, 2), a.n >= 96 ? 48 : 6)),
+              cols = min(kColBlock, round_up(a.k, 16));
   const Index size = kChunk * cols + rows * cols + kChunk * kLeft;
   const Index across = blocks(a.k, kColBlock);
   parallel(exec, blocks(a.n, rows) * across, [&](Index task, int thread) {

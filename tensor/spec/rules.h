@@ -79,8 +79,8 @@ T max16(Index n, X x) {
   return fold_lanes(lane, larger);
 }
 
-/// Σrows: blocks of 64 rows of the batch, add(row, block sum) ascending from +0, blocks added in order onto `start`. *open: the block
-/// that a cut before or behind these rows leaves open.
+/// Σrows: blocks of 64 rows of the batch, add(row, block sum) ascending from +0, blocks added in order onto `start`. *open: the
+/// block that a cut before or behind these rows leaves open.
 template <class T, class Add>
 T sum_rows(T start, Index rows, Add add, RowRange range = {}, T* open = nullptr) {
   constexpr Index kBlock = 64;

@@ -74,7 +74,8 @@ TEST_CASE("several results walk together; cotangents are needed and checked") {
 
 TEST_CASE("a consumer multiplies by the derivative of an activation only where nobody else does") {
   Context ctx;
-  Var x = Var(Tensor::from(ctx, Floats{1, -2, 3, 0.5f}, {2, 2}), true), w = Var(Tensor::from(ctx, Floats{1, 2, -1, 1}, {2, 2}), true);
+  Var x = Var(Tensor::from(ctx, Floats{1, -2, 3, 0.5f}, {2, 2}), true),
+      w = Var(Tensor::from(ctx, Floats{1, 2, -1, 1}, {2, 2}), true);
   const Var v = Var(Tensor::from(ctx, Floats{3, 1}, {1, 2}), true);
   const LinearOptions relu{.activation = UnaryOp::kSquaredRelu, .dropout = {}, .residual = {}};
   // dx of sum(relu(x wᵀ)² vᵀ) by hand, times 1, 2 or 3.

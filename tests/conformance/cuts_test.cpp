@@ -17,7 +17,9 @@ Floats numbers(Random& random, Index n) {
   return x;
 }
 
-bool same(const Floats& a, const Floats& b) { return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0; }
+bool same(const Floats& a, const Floats& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
 
 /// Where a batch of `rows` is cut: 0, …, rows, ascending.
 std::vector<Index> cuts(Random& random, Index rows) {
@@ -63,8 +65,8 @@ TEST_CASE("weight gradients do not depend on cuts") {
     table.linear_bwd_weight(exec, {m, n, k, dy.data(), n, x.data(), k, expected.data(), k});
     Floats chain(before.size(), kNobody), segment(before.size(), kNobody);
     each_group(cuts(random, m), [&](Index first, Index rows, RowRange range) {
-      table.linear_bwd_weight(exec, {rows, n, k, dy.data() + first * n, n, x.data() + first * k, k, found.data(), k, from_zero, range,
-                                     chain.data(), segment.data()});
+      table.linear_bwd_weight(exec, {rows, n, k, dy.data() + first * n, n, x.data() + first * k, k, found.data(), k, from_zero,
+                                     range, chain.data(), segment.data()});
     });
     CHECK(same(found, expected));
   });
@@ -90,7 +92,8 @@ TEST_CASE("gradients of norms do not depend on cuts") {
     const Floats mean = numbers(random, rows), rstd = numbers(random, rows);
     NormBwdArgs<float> args{NormKind::kLayer, rows, n, dy.data(), n, x.data(), n, gamma.data(), mean.data(), rstd.data()};
     Floats dx(x.size()), dgamma = numbers(random, n), dbeta = numbers(random, n);
-    Floats dx_cut(x.size()), dgamma_cut = dgamma, dbeta_cut = dbeta, open_gamma(dgamma.size(), kNobody), open_beta(dbeta.size(), kNobody);
+    Floats dx_cut(x.size()), dgamma_cut = dgamma, dbeta_cut = dbeta, open_gamma(dgamma.size(), kNobody),
+                             open_beta(dbeta.size(), kNobody);
     args.dx = dx.data(), args.lddx = n, args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
     table.norm_bwd(exec, args);
     each_group(cuts(random, rows), [&](Index first, Index size, RowRange range) {

@@ -24,8 +24,10 @@ struct Table {
   bool dense;  // the reference: the gradient says nothing of its rows, so all are updated in every step
 
   Table(const std::string& backend, int threads, bool all_rows, double decay)
-      : context({.backend = backend, .threads = threads, .seed = 3}), table(start(context), true, "table"),
-        optimizer(std::vector<Var>{table}, decay), dense(all_rows) {}
+      : context({.backend = backend, .threads = threads, .seed = 3}),
+        table(start(context), true, "table"),
+        optimizer(std::vector<Var>{table}, decay),
+        dense(all_rows) {}
 
   static Tensor start(Context& context) {
     Random random(random_key(1, 0, "table"));
@@ -97,7 +99,8 @@ TEST_CASE("looking at values, moments or rows in between changes nothing") {
               ops::embedding(dense.table.value(), same_rows).to_vector<float>());
       }
       if (step % 13 == 6)
-        CHECK(lazy.table.value().narrow(0, 1200, 2).to_vector<float>() == dense.table.value().narrow(0, 1200, 2).to_vector<float>());
+        CHECK(lazy.table.value().narrow(0, 1200, 2).to_vector<float>() ==
+              dense.table.value().narrow(0, 1200, 2).to_vector<float>());
     }
     CHECK(lazy.everything() == dense.everything());
   });
