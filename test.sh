@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs the tests. Usage: ./test.sh [release|clang|tsan|asan-ubsan|minimal|neon]…   (default: all but neon)
+# Sets up, builds and runs the tests. Usage: ./test.sh [release|clang|tsan|asan-ubsan|minimal|neon]…   (default: release clang)
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/setup.sh
 
 jobs=$(nproc)
 builds=("$@")
-[ $# -gt 0 ] || builds=(release clang tsan asan-ubsan minimal)
+[ $# -gt 0 ] || builds=(release clang)
 packages=("${LATHE_PACKAGES[@]}" doctest-dev)
 for name in "${builds[@]}"; do
   case $name in

@@ -35,7 +35,7 @@ NOT_RUN = {
     ("README.md", "./demo.sh      # installs what is missing (Debian 12), builds, fetches movie reviews, searches, tests, exports, shows"):
         "installs packages, builds lathe, and this test runs inside ./test.sh",
     ("README.md", "test: 1,057 rows, read once; mean and 95 % interval over seeds and rows"): "the end of ./demo.sh, which searches for minutes on data from the network",
-    ("docs/testing.md", "./test.sh                     # all builds below, one after the other"): "this test runs inside ./test.sh",
+    ("docs/testing.md", "./test.sh                     # release and clang, one after the other"): "this test runs inside ./test.sh",
     ("docs/testing.md", "ctest --test-dir build/release -L conformance         # bits: kernels, training steps, studies"):
         "this test runs inside ctest",
 }
