@@ -146,7 +146,7 @@ struct Exec::Pool {
   std::vector<std::thread> workers;
   void (*body)(void*, std::int64_t, int) = nullptr;
   void* state = nullptr;
-  bool stop = false;
+  std::atomic<bool> stop{false};  // read by workers that a loop did not wait for
   std::mutex failure_mutex;
   std::exception_ptr failure;
   std::int64_t failed_task = 0;
