@@ -10,7 +10,7 @@ builds=("$@")
 packages=("${LATHE_PACKAGES[@]}" doctest-dev)
 for name in "${builds[@]}"; do
   case $name in
-    release) packages+=(python3-venv clang-format-14) ;;
+    release) packages+=(python3-venv clang-format-14 libdnnl-dev) ;;
     clang) packages+=(clang) ;;
     asan-ubsan) packages+=(clang libclang-rt-14-dev) ;;
     neon) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;

@@ -1,5 +1,6 @@
 // The matrix products of a transformer block: hidden × 3 hidden, hidden × hidden, hidden × 4 hidden and back, for a group of 256
-// tokens (in cache) and for a batch of 2048, as GFLOP/s and as a part of the measured FMA peak.
+// tokens (in cache) and for a batch of 2048, as GFLOP/s and as a part of the measured FMA peak. Beside lathe's own backends runs
+// oneDNN, where lathe was built with it.
 //
 //   bench_products --benchmark_filter='avx512/.*/h256'  --benchmark_min_time=0.2
 #include "bench/support.h"
@@ -81,7 +82,9 @@ void add(const std::string& backend, int threads, Index m, Index h) {
 }  // namespace lathe::bench
 
 int main(int argc, char** argv) {
-  for (const std::string& backend : lathe::bench::tuned_backends())
+  std::vector<std::string> backends = lathe::bench::tuned_backends();
+  for (const std::string& name : lathe::inexact_backends()) backends.push_back(name);
+  for (const std::string& backend : backends)
     for (const int threads : {1, 2})
       for (const lathe::Index tokens : {256, 2048})
         for (const lathe::Index hidden : {64, 128, 256, 512}) lathe::bench::add(backend, threads, tokens, hidden);

@@ -49,7 +49,7 @@ inline double fma_peak(std::string_view backend) {
 #else
   float (*const chains)(std::int64_t) = nullptr;
 #endif
-  if (!chains) return 0;
+  if (!chains || !find_backend(backend)) return 0;
   constexpr std::int64_t kSteps = 100000;
   double best = 0;
   for (int run = 0; run < 40; ++run) {
@@ -65,7 +65,8 @@ inline double fma_peak(std::string_view backend) {
 inline void report_flops(benchmark::State& state, std::string_view backend, int threads, double flops) {
   state.counters["GFLOP/s"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
   static const double avx512 = fma_peak("avx512"), avx2 = fma_peak("avx2");
-  const double peak = (backend == "avx512" ? avx512 : backend == "avx2" ? avx2 : 0) * threads;
+  const double best = avx512 > 0 ? avx512 : avx2;
+  const double peak = (backend == "avx512" ? avx512 : backend == "avx2" ? avx2 : backend == "onednn" ? best : 0) * threads;
   if (peak > 0) state.counters["% of peak"] = benchmark::Counter(100 * flops / peak, benchmark::Counter::kIsIterationInvariantRate);
 }
 

@@ -218,7 +218,9 @@ std::string build_info() {
   out += "compiler  unknown";
 #endif
   out += str(", C++ ", static_cast<std::int64_t>(__cplusplus), ", ", LATHE_BUILD_TYPE, "\n");
-  out += str("backends  ", join(available_backends(), ", "), "\n");
+  std::vector<std::string> backends = available_backends();
+  for (const std::string& name : inexact_backends()) backends.push_back(name);
+  out += str("backends  ", join(backends, ", "), "\n");
   out += str("parts     ", LATHE_BUILD_PARTS, "\n");
   return out + str("numerics  ", kNumerics, "\n");
 }

@@ -2,7 +2,6 @@
 #include <lathe/base/error.h>
 #include <lathe/base/file.h>
 #include <lathe/base/text.h>
-#include <lathe/base/version.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
 #include <lathe/cli/model_config.h>
@@ -14,6 +13,7 @@
 #include <lathe/cli/signals.h>
 #include <lathe/cli/study_source.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/tensor/backend.h>
 
 #include <algorithm>
 #include <array>
@@ -35,7 +35,7 @@ nas::StudyHeader header_of(const Config& config, const LoadedData& data, const s
   header.sampler = config.text("search.sampler") + "@1";
   header.pruner = config.text("search.pruner") + "@1";
   header.data_hash = to_hex(data.rows.hash);
-  header.numerics = kNumerics;
+  header.numerics = numerics_tag(backend_name(config));
   return header;
 }
 

@@ -3,7 +3,6 @@
 #include <lathe/base/file.h>
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
-#include <lathe/base/version.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
 #include <lathe/cli/model_config.h>
@@ -124,7 +123,7 @@ int run_train(Invocation& invocation) {
   info.max_tokens = data.task.max_tokens;
   info.pair = data.task.pair;
   info.name = folder_name(folder);
-  info.numerics = kNumerics;
+  info.numerics = context.numerics();
   deploy::save_model(folder / "model", info, trainer.model(), *data.tokenizer, metrics + "\n",
                      card(architecture, valid, test, static_cast<std::int64_t>(data.rows.test.rows())));
   if (console.json()) {

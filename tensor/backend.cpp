@@ -1,5 +1,6 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
+#include <lathe/base/version.h>
 #include <lathe/tensor/backend.h>
 #include <lathe/tensor/spec/spec.h>
 
@@ -27,6 +28,12 @@ const Kernels<float>& table();
 namespace cpu::neon {
 const Kernels<float>& table();
 }
+#endif
+#if defined(LATHE_ONEDNN)
+namespace onednn {
+bool runs_here();
+const Kernels<float>& table();
+}  // namespace onednn
 #endif
 
 namespace {
@@ -63,9 +70,10 @@ struct Backend {
   const char* name;
   bool (*runs_here)();
   const Kernels<float>& (*table)();
+  bool exact = true;  // computes the bits of spec
 };
 
-// Fastest first.
+// Fastest first; then those with bits of their own.
 constexpr Backend kBackends[] = {
 #if defined(LATHE_CPU_X86)
     {"avx512", has_avx512, cpu::avx512::table},
@@ -75,13 +83,24 @@ constexpr Backend kBackends[] = {
 #endif
     {"scalar", always, cpu::scalar::table},
     {"spec", always, spec_table},
+#if defined(LATHE_ONEDNN)
+    {"onednn", onednn::runs_here, onednn::table, false},
+#endif
 };
 
+std::vector<std::string> names_of(bool exact) {
+  std::vector<std::string> names;
+  for (const Backend& backend : kBackends)
+    if (backend.exact == exact && backend.runs_here()) names.emplace_back(backend.name);
+  return names;
+}
+
 const Kernels<float>& chosen_backend() {
-  const std::vector<std::string> names = available_backends();
+  std::vector<std::string> names = available_backends();
   const char* forced = std::getenv("LATHE_BACKEND");
   if (!forced || !*forced) return *find_backend(names.front());
   if (const Kernels<float>* table = find_backend(forced)) return *table;
+  for (const std::string& name : inexact_backends()) names.push_back(name);
   const std::optional<std::string> near = nearest(forced, names);
   throw InputError(str("[LATHE_BACKEND] expected one of ", join(names, ", "), ", got '", forced, "'",
                        near ? str("; did you mean '", *near, "'?") : std::string(" (unknown, or not runnable on this processor)")));
@@ -100,11 +119,14 @@ const Kernels<float>& best_backend() {
   return chosen;
 }
 
-std::vector<std::string> available_backends() {
-  std::vector<std::string> names;
+std::vector<std::string> available_backends() { return names_of(true); }
+std::vector<std::string> inexact_backends() { return names_of(false); }
+
+std::string numerics_tag(std::string_view name) {
+  if (name.empty()) name = best_backend().name;
   for (const Backend& backend : kBackends)
-    if (backend.runs_here()) names.emplace_back(backend.name);
-  return names;
+    if (name == backend.name && !backend.exact) return str(kNumerics, "+", name);
+  return kNumerics;
 }
 
 }  // namespace lathe

@@ -1,11 +1,13 @@
 // CPU backends: which kernel tables exist in this build and run on this machine, and which one is used.
 //
-// All of them compute the same bits (numerics v1); they differ in speed alone:
+// These compute the same bits (numerics v1); they differ in speed alone:
 //   spec     the naive kernels that define the numerics
 //   scalar   the tuned kernels in plain C++, for any processor
 //   avx2     x86-64 with AVX2 and FMA
 //   avx512   x86-64 with AVX-512 F, BW, DQ and VL
 //   neon     64-bit ARM
+// Outside of that promise, and only used when named:
+//   onednn   the fastest of the above, with its products by oneDNN, if lathe was built with it
 #pragma once
 #include <lathe/tensor/kernels.h>
 
@@ -22,7 +24,14 @@ const Kernels<float>* find_backend(std::string_view name);
 /// unknown or cannot run here. The variable is read once.
 const Kernels<float>& best_backend();
 
-/// Names of all tables that run here, fastest first, "spec" last.
+/// Names of all tables that run here and compute the bits of "spec", fastest first, "spec" last.
 std::vector<std::string> available_backends();
+
+/// Names of the tables that run here and compute bits of their own.
+std::vector<std::string> inexact_backends();
+
+/// The numerics that a Context with this ContextOptions::backend computes, as models, checkpoints and studies carry them:
+/// kNumerics, with "+NAME" behind it for a table with bits of its own.
+std::string numerics_tag(std::string_view backend = {});
 
 }  // namespace lathe

@@ -19,7 +19,8 @@ Context::Context(const ContextOptions& options)
       allocator_(std::make_shared<Allocator>(options.memory_limit, options.device == Device::kMeta)) {
   f32_ = options.backend.empty() ? &best_backend() : find_backend(options.backend);
   if (!f32_) {
-    const std::vector<std::string> names = available_backends();
+    std::vector<std::string> names = available_backends();
+    for (const std::string& name : inexact_backends()) names.push_back(name);
     throw InputError(str("[context] expected a backend that runs here (", join(names, ", "), "), got '", options.backend, "'"));
   }
   backend_ = f32_->name;
@@ -27,6 +28,8 @@ Context::Context(const ContextOptions& options)
 }
 
 Context::~Context() = default;
+
+std::string Context::numerics() const { return numerics_tag(backend_); }
 
 template <class T>
 const Kernels<T>& Context::kernels(const char* op) const {

@@ -17,7 +17,7 @@ namespace lathe {
 
 struct ContextOptions {
   Device device = Device::kCpu;
-  std::string backend{};   ///< "spec", "scalar", "avx2", "avx512", "neon"; empty: LATHE_BACKEND if set, else the best one here
+  std::string backend{};   ///< "spec", "scalar", "avx2", "avx512", "neon", "onednn"; empty: LATHE_BACKEND if set, else the best
   int threads = 1;         ///< a one-thread Context starts no thread
   std::uint64_t seed = 0;  ///< with `trial`: the keys of every random stream
   std::uint64_t trial = 0;
@@ -37,6 +37,8 @@ class Context {
   Device device() const { return device_; }
   bool computes() const { return device_ != Device::kMeta; }
   const std::string& backend() const { return backend_; }
+  /// numerics_tag of the backend.
+  std::string numerics() const;
   int threads() const { return exec_.threads(); }
   Exec& exec() { return exec_; }
 

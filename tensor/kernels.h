@@ -2,7 +2,7 @@
 //
 // Kernels work on raw memory: no shapes to check, no allocation that outlives the call, no gradients. Every backend fills
 // one table, Kernels<T>, from the list kernels.def; CPU tables are complete. `spec/` is the meaning of each kernel, templated
-// on float and double; every float backend equals it bit for bit (docs/numerics.md).
+// on float and double; every float backend of available_backends() equals it bit for bit (docs/numerics.md).
 //
 // Matrices are row-major with a leading dimension: element (i, j) of A is a[i * lda + j]. Rows are packed tokens
 // unless said otherwise. Sizes may be 0. No pointer needs alignment. Outputs never overlap inputs, except where "may be

@@ -3,7 +3,6 @@
 #include <lathe/base/math.h>
 #include <lathe/base/sha256.h>
 #include <lathe/base/text.h>
-#include <lathe/base/version.h>
 #include <lathe/optim/clip.h>
 #include <lathe/train/trainer.h>
 
@@ -203,7 +202,7 @@ std::string Trainer::weights_hash() const { return train::weights_hash(model_.pa
 std::string Trainer::identity() const {
   return JsonWriter()
       .begin_object()
-      .member("numerics", kNumerics)
+      .member("numerics", context_.numerics())
       .member("seed", context_.seed())
       .member("trial", context_.trial())
       .member("data", data_hash_)

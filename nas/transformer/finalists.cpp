@@ -3,10 +3,10 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/math.h>
 #include <lathe/base/text.h>
-#include <lathe/base/version.h>
 #include <lathe/nas/transformer/final_run_file.h>
 #include <lathe/nas/transformer/finalists.h>
 #include <lathe/nn/weights.h>
+#include <lathe/tensor/backend.h>
 
 #include <algorithm>
 #include <atomic>
@@ -37,7 +37,7 @@ class FinalTraining {
     run_.seed = seed;
     identity_ = JsonWriter()
                     .begin_object()
-                    .member("numerics", kNumerics)
+                    .member("numerics", numerics_tag(setting.backend))
                     .member("seed", setting.seed)
                     .member("trial", stream_trial(finalist, seed))
                     .member("data", to_hex(data.hash))

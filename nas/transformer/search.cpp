@@ -8,6 +8,7 @@
 #include <lathe/deploy/model.h>
 #include <lathe/nas/transformer/search.h>
 #include <lathe/nn/weights.h>
+#include <lathe/tensor/backend.h>
 
 #include <algorithm>
 #include <chrono>
@@ -205,6 +206,9 @@ std::vector<Finalist> choose_finalists(const History& history, const StudyHeader
 
 SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   LATHE_CHECK(job.text && job.rows && job.tokenizer);
+  if (const std::string tag = numerics_tag(job.setting.backend); job.header.numerics != tag)
+    throw InputError(str("[search] the study's header says ", job.header.numerics, ", backend ",
+                         job.setting.backend.empty() ? "auto" : job.setting.backend, " computes ", tag));
   Stopwatch watch;
   SearchOutcome outcome;
   make_folder(job.folder);

@@ -19,7 +19,7 @@ namespace lathe::nas {
 
 struct SearchJob {
   std::filesystem::path folder;  ///< results.json, report.html, report.md, model/, finalists/ and checkpoints go here
-  StudyHeader header;            ///< `trials` points of `space`, judged by one metric
+  StudyHeader header;            ///< `trials` points of `space`, judged by one metric; numerics_tag of the backend
   TrainingSetting setting;
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search

@@ -255,7 +255,7 @@ TEST_CASE("environment with a bad value") {
   Config config;
   CHECK_THROWS_WITH(config.read_environment(
                         [](const char* name) -> const char* { return std::string(name) == "LATHE_BACKEND" ? "mmx" : nullptr; }),
-                    "LATHE_BACKEND=mmx: expected \"auto\", \"spec\", \"scalar\", \"avx2\", \"avx512\" or \"neon\"");
+                    "LATHE_BACKEND=mmx: expected \"auto\", \"spec\", \"scalar\", \"avx2\", \"avx512\", \"neon\" or \"onednn\"");
 }
 
 TEST_CASE("--set") {

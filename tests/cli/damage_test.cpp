@@ -3,6 +3,7 @@
 #include <lathe/base/file.h>
 #include <lathe/base/version.h>
 #include <lathe/nas/objective.h>
+#include <lathe/tensor/backend.h>
 
 #include "process.h"
 #include "search_config.h"
@@ -204,6 +205,27 @@ TEST_CASE("a study of another configuration, of other data, of other numerics is
   CHECK(study_hash("c") == hash);
   CHECK(call({"search", "--resume", "c"}).code == 0);  // nothing was lost
   CHECK(study_hash("c") == study_hash("whole"));
+}
+
+TEST_CASE("a study of another backend's own bits says so, and no other backend goes on with it") {
+  const std::vector<std::string> inexact = lathe::inexact_backends();
+  if (inexact.empty()) {
+    MESSAGE("SKIPPED: lathe was built without oneDNN, or oneDNN does not run here");
+    return;
+  }
+  const std::string tag = std::string(lathe::kNumerics) + "+" + inexact[0];
+  const Workplace place;
+  write_search();
+  REQUIRE(call({"search", "lathe.toml", "--out", "own", "--backend", inexact[0], "--until-commit", "8"}).code == 0);
+  CHECK(error_of({"search", "--resume", "own", "--backend", "scalar"}) ==
+        "own: the study was made with " + tag + ", this lathe computes " + std::string(lathe::kNumerics) +
+            "; start a new one with --out NEW");
+  CHECK(call({"search", "--resume", "own"}).code == 0);
+  CHECK(has(read("own/results.json"), "\"" + tag + "\""));
+  CHECK(has(read("own/model/config.json"), "\"" + tag + "\""));
+  CHECK(has(read("own/model/model.safetensors"), "\"" + tag + "\""));
+  REQUIRE(call({"search", "lathe.toml", "--out", "exact", "--until-commit", "8"}).code == 0);
+  CHECK(error_of({"search", "--resume", "exact", "--backend", inexact[0]}).starts_with("exact: the study was made with "));
 }
 
 TEST_CASE("a damaged run folder") {
