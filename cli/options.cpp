@@ -142,6 +142,18 @@ std::vector<Option> all_options(const Command& command) {
   return out;
 }
 
+void require_resumable(const Invocation& invocation, const std::vector<std::string>& allowed) {
+  const auto among = [](const auto& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  static const std::vector<std::string> kPrinting = {"--resume", "--json", "--verbose", "--quiet", "--color"};
+  for (const Option& option : all_options(invocation.command()))
+    if (invocation.has(option.long_name()) && !among(allowed, option.long_name()) && !among(kPrinting, option.long_name()))
+      throw InputError(str(option.long_name(), " cannot be changed; --resume takes data and settings from the run"));
+  if (!invocation.arguments().empty())
+    throw InputError(str("--resume takes its data from the run; leave out ", invocation.arguments()[0]));
+}
+
 bool Invocation::has(std::string_view option) const { return !values(option).empty(); }
 
 const std::vector<std::string>& Invocation::values(std::string_view option) const {

@@ -79,6 +79,10 @@ class Invocation {
 /// many arguments; the message ends with the command that shows the help.
 Invocation parse(const Command& command, const std::vector<std::string>& words, Console& console);
 
+/// For --resume, which takes data and settings from the run: InputError for an argument, or for an option that is neither among
+/// `allowed` nor one of those that only say how to print.
+void require_resumable(const Invocation& invocation, const std::vector<std::string>& allowed);
+
 /// -h: two examples, usage and options, at most a screen.
 std::string short_help(const Command& command);
 /// --help: everything.

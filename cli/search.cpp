@@ -16,7 +16,6 @@
 #include <lathe/tensor/backend.h>
 
 #include <algorithm>
-#include <array>
 
 namespace lathe::cli {
 namespace {
@@ -45,6 +44,9 @@ class Search {
   explicit Search(Invocation& invocation) : invocation_(invocation), console_(invocation.console()) {}
 
   int run() {
+    if (invocation_.has("--threads") && invocation_.value("--threads") != "1")
+      throw InputError(str("--threads ", invocation_.value("--threads"),
+                           ": a search trains each candidate with one thread; --workers trains several at the same time"));
     if (invocation_.has("--resume"))
       resume();
     else if (!begin())
@@ -78,14 +80,7 @@ class Search {
 
   /// Everything but the number of workers and a larger budget comes from the run.
   void resume() {
-    static constexpr std::array<std::string_view, 10> kAllowed = {"--resume",  "--workers", "--trials", "--until-commit",
-                                                                  "--backend", "--threads", "--json",   "--verbose",
-                                                                  "--quiet",   "--color"};
-    for (const Option& option : all_options(invocation_.command()))
-      if (invocation_.has(option.long_name()) && std::find(kAllowed.begin(), kAllowed.end(), option.long_name()) == kAllowed.end())
-        throw InputError(str(option.long_name(), " would make another study; --resume takes data and settings from the run"));
-    if (!invocation_.arguments().empty())
-      throw InputError(str("--resume takes its data from the run; leave out ", invocation_.arguments()[0]));
+    require_resumable(invocation_, {"--workers", "--trials", "--until-commit", "--backend", "--threads"});
     folder_ = invocation_.value("--resume");
     if (!fs::exists(folder_ / "config.toml")) throw InputError(folder_.string() + ": is not a run folder (no config.toml in it)");
     config_.read_file(folder_ / "config.toml");
@@ -169,7 +164,7 @@ class Search {
   std::string resume_command() const { return "lathe search --resume " + folder_.string(); }
 
   nas::SearchOutcome execute() {
-    const StudySource source = open_or_create_study(config_, folder_, job_.header);
+    const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"));
     const StopSignals signals(!console_.can_redraw());
     job_.stop = signals.flag();
     SearchProgress progress(console_, progress_setup(signals.flag()));

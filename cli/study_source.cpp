@@ -59,13 +59,20 @@ std::string study_name(const Config& config, const fs::path& folder) {
   return folder_name(folder);
 }
 
-StudySource open_or_create_study(const Config& config, const fs::path& folder, const nas::StudyHeader& header) {
+StudySource open_or_create_study(const Config& config, const fs::path& folder, const nas::StudyHeader& header, bool resumes) {
   StudySource source;
   const std::string& url = config.text("storage.url");
   source.file = url.empty() ? folder / "study.db" : database_file(url);
   source.backend = nas::sqlite_backend(source.file, true);
   const std::vector<nas::StudySummary> studies = source.backend->studies();
   const bool exists = std::any_of(studies.begin(), studies.end(), [&](const auto& study) { return study.name == header.name; });
+  if (!exists && resumes && !studies.empty()) {
+    std::vector<std::string> names;
+    for (const nas::StudySummary& study : studies) names.push_back(study.name);
+    throw InputError(str(source.file.string(), ": holds no study ", header.name, ", which ", folder.string(),
+                         " would go on with (was the folder renamed?); give one of ", join(names, ", "), " as storage.name in ",
+                         (folder / "config.toml").string()));
+  }
   source.storage = exists ? source.backend->open(header.name) : source.backend->create(header);
   if (exists) require_same_study(source.storage->header(), header.json(), folder);
   return source;

@@ -24,8 +24,9 @@ std::filesystem::path database_file(const std::string& place);
 std::string study_name(const Config& config, const std::filesystem::path& folder);
 
 /// The study `header.name` of storage.url, or of study.db in the run folder. A study that is there must have been made from the
-/// same data, configuration and numerics: InputError says what differs.
-StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, const nas::StudyHeader& header);
+/// same data, configuration and numerics: InputError says what differs. `resumes`: a database with studies must have this one.
+StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, const nas::StudyHeader& header,
+                                 bool resumes);
 
 /// What a command on studies is given: RUN|DATABASE, or --storage, or $LATHE_STORAGE. InputError if there is none.
 std::string study_place(Invocation& invocation);

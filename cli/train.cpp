@@ -50,93 +50,120 @@ std::string card(const nn::TransformerConfig& architecture, const train::Scores&
              fixed(test.macro_f1, 4), " |\n\nUse: `lathe predict FOLDER \"your text\"`.\n");
 }
 
-int run_train(Invocation& invocation) {
-  Console& console = invocation.console();
-  Config config;
-  fs::path folder;
-  const std::string resume = invocation.value("--resume");
-  if (!resume.empty()) {
-    if (!invocation.arguments().empty() || !invocation.values("--set").empty() || invocation.has("--config"))
-      throw InputError("--resume takes data and settings from the run; give nothing else");
-    folder = resume;
-    if (!fs::exists(folder / "config.toml")) throw InputError(resume + ": is not a run folder (no config.toml in it)");
-    config.read_file(folder / "config.toml");
-    config.check();
-  } else {
-    config = configuration(invocation);
-  }
-  const LoadedData data = load_data(config, console);
-  const nas::Candidate candidate = base_candidate(config);
-  const nn::TransformerConfig architecture = candidate.architecture(data.task);
-  architecture.validate();
-  console.note(str("model   ", architecture.summary(), ", ", format_count(nn::count_parameters(architecture)), " parameters"));
-  if (resume.empty()) {
-    folder = new_run_folder(config, invocation.has("--force"));
-    write_file_atomic(folder / "config.toml", config.to_toml(Config::Comments::help, folder));
-    console.note("writes  " + folder.string());
+/// One call of the command.
+class Training {
+ public:
+  explicit Training(Invocation& invocation) : invocation_(invocation), console_(invocation.console()) {}
+
+  int run() {
+    const bool resumes = invocation_.has("--resume");
+    if (resumes)
+      resume();
+    else
+      config_ = configuration(invocation_);
+    data_ = load_data(config_, console_);
+    candidate_ = base_candidate(config_);
+    architecture_ = candidate_.architecture(data_.task);
+    architecture_.validate();
+    console_.note(str("model   ", architecture_.summary(), ", ", format_count(nn::count_parameters(architecture_)), " parameters"));
+    if (!resumes) {
+      folder_ = new_run_folder(config_, invocation_.has("--force"));
+      write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_));
+      console_.note("writes  " + folder_.string());
+    }
+    try {
+      Context context({.backend = backend_name(config_),
+                       .threads = thread_count(config_),
+                       .seed = static_cast<std::uint64_t>(config_.integer("seed"))});
+      train::Trainer trainer(context, architecture_, candidate_.training, data_.rows.train, data_.rows.valid);
+      train_to_end(trainer);
+      save(trainer, context.numerics());
+    } catch (const InfrastructureError& error) {
+      throw InfrastructureError(str(error.what(), "; the last complete checkpoint is untouched. Resume: ", how_to_resume()));
+    }
+    return kDone;
   }
 
-  Context context({.backend = backend_name(config),
-                   .threads = thread_count(config),
-                   .seed = static_cast<std::uint64_t>(config.integer("seed"))});
-  train::Trainer trainer(context, architecture, candidate.training, data.rows.train, data.rows.valid);
-  const fs::path checkpoint = folder / "checkpoint";
-  if (fs::exists(checkpoint)) {
-    try {
-      trainer.restore(read_file(checkpoint), checkpoint.string());
-    } catch (const InputError& error) {
-      throw InputError(str(error.what(), "; remove it to train from the beginning"));
-    }
+ private:
+  std::string how_to_resume() const { return "lathe train --resume " + folder_.string(); }
+
+  /// Everything but what no bit depends on comes from the run.
+  void resume() {
+    require_resumable(invocation_, {"--threads", "--backend"});
+    folder_ = invocation_.value("--resume");
+    if (!fs::exists(folder_ / "config.toml")) throw InputError(folder_.string() + ": is not a run folder (no config.toml in it)");
+    config_.read_file(folder_ / "config.toml");
+    for (const auto& [option, key] : {std::pair("--threads", "run.threads"), std::pair("--backend", "run.backend")})
+      if (invocation_.has(option)) config_.set_option(key, invocation_.value(option), option);
+    config_.check();
   }
-  const StopSignals signals;
-  const std::string how = "lathe train --resume " + folder.string();
-  while (!trainer.done()) {
-    try {
-      print_epoch(console, trainer.run_epoch([&] { return signals.requested(); }), candidate.training.epochs);
-    } catch (const train::Stopped&) {
+
+  void train_to_end(train::Trainer& trainer) {
+    const fs::path checkpoint = folder_ / "checkpoint";
+    if (fs::exists(checkpoint)) {
+      try {
+        trainer.restore(read_file(checkpoint), checkpoint.string());
+      } catch (const InputError& error) {
+        throw InputError(str(error.what(), "; remove it to train from the beginning"));
+      }
+    }
+    const StopSignals signals;
+    while (!trainer.done()) {
+      try {
+        print_epoch(console_, trainer.run_epoch([&] { return signals.requested(); }), candidate_.training.epochs);
+      } catch (const train::Stopped&) {
+        write_file_atomic(checkpoint, trainer.checkpoint());
+        throw StoppedByUser(str("stopped in epoch ", trainer.epoch() + 1, ". Resume: ", how_to_resume()));
+      }
       write_file_atomic(checkpoint, trainer.checkpoint());
-      throw StoppedByUser(str("stopped in epoch ", trainer.epoch() + 1, ". Resume: ", how));
-    }
-    try {
-      write_file_atomic(checkpoint, trainer.checkpoint());
-    } catch (const InfrastructureError& error) {
-      throw InfrastructureError(str(error.what(), "; the checkpoint before it is untouched. Resume: ", how));
     }
   }
-  trainer.restore_best();
-  const train::Scores valid = trainer.best()->valid;
-  train::Scores test;
-  if (data.rows.test.rows() > 0) test = train::score(train::predict(trainer.model(), data.rows.test), data.rows.test.labels);
-  const std::string metrics = JsonWriter()
-                                  .begin_object()
-                                  .key("valid")
-                                  .raw(scores_json(valid))
-                                  .key("test")
-                                  .raw(scores_json(test))
-                                  .member("test_rows", static_cast<std::int64_t>(data.rows.test.rows()))
-                                  .member("weights", trainer.weights_hash())
-                                  .end_object()
-                                  .text();
-  deploy::ModelInfo info;
-  info.architecture = architecture;
-  info.labels = data.text.label_names;
-  info.max_tokens = data.task.max_tokens;
-  info.pair = data.task.pair;
-  info.name = folder_name(folder);
-  info.numerics = context.numerics();
-  deploy::save_model(folder / "model", info, trainer.model(), *data.tokenizer, metrics + "\n",
-                     card(architecture, valid, test, static_cast<std::int64_t>(data.rows.test.rows())));
-  if (console.json()) {
-    console.json_line("result",
-                      [&](JsonWriter& json) { json.member("model", (folder / "model").string()).key("metrics").raw(metrics); });
-  } else {
-    console.result(str("validation accuracy ", fixed(valid.accuracy, 4), " macro_f1 ", fixed(valid.macro_f1, 4),
-                       "\ntest       accuracy ", fixed(test.accuracy, 4), " macro_f1 ", fixed(test.macro_f1, 4), " (",
-                       with_commas(static_cast<std::int64_t>(data.rows.test.rows())), " rows)\nmodel      ",
-                       (folder / "model").string(), "\nweights    ", trainer.weights_hash(), "\n"));
+
+  /// Tests, writes the model folder, prints.
+  void save(train::Trainer& trainer, const std::string& numerics) {
+    trainer.restore_best();
+    const train::Scores valid = trainer.best()->valid;
+    const auto test_rows = static_cast<std::int64_t>(data_.rows.test.rows());
+    train::Scores test;
+    if (test_rows > 0) test = train::score(train::predict(trainer.model(), data_.rows.test), data_.rows.test.labels);
+    const std::string metrics = JsonWriter()
+                                    .begin_object()
+                                    .key("valid")
+                                    .raw(scores_json(valid))
+                                    .key("test")
+                                    .raw(scores_json(test))
+                                    .member("test_rows", test_rows)
+                                    .member("weights", trainer.weights_hash())
+                                    .end_object()
+                                    .text();
+    deploy::ModelInfo info;
+    info.architecture = architecture_;
+    info.labels = data_.text.label_names;
+    info.max_tokens = data_.task.max_tokens;
+    info.pair = data_.task.pair;
+    info.name = folder_name(folder_);
+    info.numerics = numerics;
+    const std::string model = (folder_ / "model").string();
+    deploy::save_model(model, info, trainer.model(), *data_.tokenizer, metrics + "\n", card(architecture_, valid, test, test_rows));
+    if (console_.json()) {
+      console_.json_line("result", [&](JsonWriter& json) { json.member("model", model).key("metrics").raw(metrics); });
+    } else {
+      console_.result(str("validation accuracy ", fixed(valid.accuracy, 4), " macro_f1 ", fixed(valid.macro_f1, 4),
+                          "\ntest       accuracy ", fixed(test.accuracy, 4), " macro_f1 ", fixed(test.macro_f1, 4), " (",
+                          with_commas(test_rows), " rows)\nmodel      ", model, "\nweights    ", trainer.weights_hash(), "\n"));
+    }
   }
-  return kDone;
-}
+
+  Invocation& invocation_;
+  Console& console_;
+  Config config_;
+  LoadedData data_;
+  nas::Candidate candidate_;
+  nn::TransformerConfig architecture_;
+  fs::path folder_;
+};
+
+int run_train(Invocation& invocation) { return Training(invocation).run(); }
 
 }  // namespace
 

@@ -12,7 +12,7 @@
 namespace lathe::train {
 namespace {
 
-constexpr const char* kFormat = "lathe checkpoint 1";
+constexpr const char* kFormat = "lathe checkpoint 2";  // 1 had no SHA-256
 
 /// SHA-256 over everything that is restored. The file format notices a cut file, not a flipped bit, and a wrong weight would go on
 /// unseen.
@@ -54,6 +54,20 @@ class ProgressReader {
   std::size_t at_ = 1;  // behind the key
 };
 
+/// The first member in which two identities differ, "lr is 0.01 there and 0.02 here". Both are written in one order.
+std::string difference_of(std::string_view there, std::string_view here) {
+  const auto at =
+      static_cast<std::size_t>(std::mismatch(there.begin(), there.end(), here.begin(), here.end()).first - there.begin());
+  const std::size_t colon = there.rfind("\":", at);
+  if (colon == std::string_view::npos || colon == 0) return str("it has ", there, ", this is ", here);
+  const std::size_t name = there.rfind('"', colon - 1) + 1;
+  const auto value = [&](std::string_view text) {
+    const std::string_view rest = text.substr(colon + 2), whole = rest.substr(0, rest.find_first_of(",}]"));
+    return whole.size() > 40 ? str(whole.substr(0, 13), "…") : std::string(whole);
+  };
+  return str(there.substr(name, colon - name), " is ", value(there), " there and ", value(here), " here");
+}
+
 const std::string& entry(const nn::SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
   if (found == file.metadata().end()) throw InputError(file.where() + ": is not a checkpoint (no `" + key + "` in its metadata)");
@@ -86,8 +100,7 @@ void Trainer::restore(std::string bytes, const std::string& where) {
   if (entry(file, "sha256") != digest_of(file.tensors(), entry(file, "identity"), entry(file, "progress")))
     throw InputError(where + ": is damaged (its contents do not have the SHA-256 that it names)");
   if (entry(file, "identity") != identity())
-    throw InputError(where + ": the checkpoint is of another training: it has " + entry(file, "identity") + ", expected " +
-                     identity());
+    throw InputError(where + ": the checkpoint is of another training: " + difference_of(entry(file, "identity"), identity()));
 
   // Everything is read before anything is changed.
   std::vector<EpochResult> history;

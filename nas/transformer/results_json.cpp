@@ -226,7 +226,7 @@ std::string to_json(const RunResults& r) {
   json.end_array().member("config", r.config);
   json.key("host").begin_object().member("cpu", r.host.cpu).member("backend", r.host.backend).member("compiler", r.host.compiler);
   json.member("system", r.host.system).member("cores", r.host.cores).member("workers", r.host.workers).end_object();
-  return json.end_object().text() + "\n";
+  return json.end_object().text();
 }
 
 RunResults run_results(std::string_view text, const std::string& where) {

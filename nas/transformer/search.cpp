@@ -259,7 +259,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   job.phase("export");
   if (verdict.winner() >= 0) export_model(job, results, finals[static_cast<std::size_t>(verdict.winner())], setting);
   results.seconds.emplace_back("export", watch.lap());
-  write_file_atomic(job.folder / "results.json", to_json(results));
+  write_file_atomic(job.folder / "results.json", to_json(results) + "\n");
   if (job.report) {
     write_file_atomic(job.folder / "report.md", report_markdown(results));
     write_file_atomic(job.folder / "report.html", report_html(results));

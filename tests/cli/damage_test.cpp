@@ -105,7 +105,8 @@ TEST_CASE("a search on a full disk, wherever it is full") {
       CHECK(has(process.last_line(),
                 ".ckpt: cannot write: File too large; nothing committed is lost. Resume: lathe search --resume b"));
       checkpoint += has(process.last_line(), " failed 3 times for reasons of the machine");
-      for (const auto& entry : fs::directory_iterator("b/trials")) CHECK(entry.path().extension() == ".ckpt");
+      for (const auto& entry : fs::directory_iterator("b/trials"))  // checkpoints or nothing, but no half of one
+        CHECK(entry.path().extension() == ".ckpt");
     }
     if (limit == 2'000L) {  // not even the configuration could be written: nothing was begun
       CHECK(process.last_line() == "lathe: b/config.toml: cannot write: File too large");
@@ -130,10 +131,51 @@ TEST_CASE("a training on a full disk goes on from the checkpoint before") {
   Process process({"train", "lathe.toml", "--out", "b"}, 20'000);
   CHECK(process.wait() == 3);
   CHECK(process.last_line() ==
-        "lathe: b/checkpoint: cannot write: File too large; the checkpoint before it is untouched. Resume: "
+        "lathe: b/checkpoint: cannot write: File too large; the last complete checkpoint is untouched. Resume: "
         "lathe train --resume b");
   CHECK(call({"train", "--resume", "b"}).code == 0);
   CHECK(read("b/model/model.safetensors") == read("whole/model/model.safetensors"));
+
+  // All epochs are trained; there is room for everything but the model.
+  fs::remove_all("b/model");
+  Process saving({"train", "--resume", "b"}, 20'000);
+  CHECK(saving.wait() == 3);
+  CHECK(saving.last_line() ==
+        "lathe: b/model/model.safetensors: cannot write: File too large; the last complete checkpoint is untouched. Resume: "
+        "lathe train --resume b");
+  CHECK(call({"train", "--resume", "b"}).code == 0);
+  CHECK(read("b/model/model.safetensors") == read("whole/model/model.safetensors"));
+}
+
+TEST_CASE("resuming takes nothing silently that it would not obey") {
+  const Workplace place;
+  write_search();
+  REQUIRE(call({"train", "lathe.toml", "--out", "t"}).code == 0);
+  CHECK(error_of({"train", "--resume", "t", "--epochs", "9"}) ==
+        "--epochs cannot be changed; --resume takes data and settings from the run");
+  CHECK(error_of({"train", "--resume", "t", "--valid", "nowhere.tsv"}).starts_with("--valid cannot be changed"));
+  CHECK(error_of({"train", "--resume", "t", "reviews.tsv"}) == "--resume takes its data from the run; leave out reviews.tsv");
+  CHECK(error_of({"train", "--resume", "t", "--threads", "0x"}).starts_with("--threads"));
+  CHECK(call({"train", "--resume", "t", "--threads", "2", "--backend", "scalar"}).code == 0);
+  replace("t/config.toml", "epochs = 2", "epochs = 3");
+  CHECK(error_of({"train", "--resume", "t"}) ==
+        "t/checkpoint: the checkpoint is of another training: epochs is 2 there and 3 here; remove it to train from the beginning");
+  CHECK(error_of({"search", "lathe.toml", "--threads", "7"}) ==
+        "--threads 7: a search trains each candidate with one thread; --workers trains several at the same time");
+}
+
+TEST_CASE("a renamed run whose study lies elsewhere does not begin another one") {
+  const Workplace place;
+  write_search();
+  REQUIRE(
+      call({"search", "lathe.toml", "--out", "a", "--set", "storage.url=\"sqlite:///shared.db\"", "--until-commit", "4"}).code ==
+      0);
+  fs::rename("a", "b");
+  const std::string message = error_of({"search", "--resume", "b"});
+  CHECK(message.starts_with("shared.db: holds no study b, which b would go on with (was the folder renamed?); give one of a as "));
+  CHECK_FALSE(has(call({"study", "list", "shared.db"}).out, "\nb "));
+  fs::rename("b", "a");
+  CHECK(call({"search", "--resume", "a"}).code == 0);
 }
 
 TEST_CASE("a corrupt model is refused by every command that takes one") {

@@ -69,7 +69,7 @@ TEST_CASE("mistakes on the command line") {
   CHECK(error_of({"report", "nowhere"}) == "nowhere: is not a run folder (no results.json in it)");
   CHECK(error_of({"search", "--resume", "nowhere"}) == "nowhere: is not a run folder (no config.toml in it)");
   CHECK(error_of({"search", "--resume", "nowhere", "--seed", "2"}) ==
-        "--seed would make another study; --resume takes data and settings from the run");
+        "--seed cannot be changed; --resume takes data and settings from the run");
   CHECK(error_of({"tokenize", "text"}).starts_with("which tokenizer? --vocab FILE"));
   CHECK(error_of({"tokenize", "--learn", "reviews.tsv", "--stats", "reviews.tsv"}).find("exclude each other") != std::string::npos);
   CHECK(error_of({"study", "hash"}).starts_with("which study?"));

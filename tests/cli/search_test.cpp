@@ -50,8 +50,8 @@ TEST_CASE("search: one result for any number of workers, and files that later co
   CHECK(call({"search", "lathe.toml", "--out", "other", "--seed", "2", "-q"}).code == 0);
   CHECK(study_hash("other") != study_hash("a"));
 
-  CHECK(has(call({"study", "list", "a"}).out, "a"));
-  CHECK(call({"study", "show", "a"}).code == 0);
+  CHECK(has(call({"study", "list", "again"}).out, "\nagain "));
+  CHECK(has(call({"study", "show", "a"}).out, study_hash("a").substr(0, 8)));
   const std::string report = read("a/report.html");
   fs::remove("a/report.html");
   CHECK(call({"report", "a"}).code == 0);
@@ -62,6 +62,33 @@ TEST_CASE("search: one result for any number of workers, and files that later co
   CHECK(has(scored.out, "\"rows\":160"));
   CHECK(call({"evaluate", "a/model", "reviews.tsv", "--min", "accuracy=1.1", "-q"}).code == 1);
   CHECK(call({"evaluate", "a/model", "reviews.tsv", "--min", "accuracy=0.01", "-q"}).code == 0);
+}
+
+TEST_CASE("search of a file alone: columns, task and space are found; --json prints one object a line") {
+  const Workplace place;
+  write("reviews.tsv", reviews(160));
+  const std::vector<std::string> small = {"search", "reviews.tsv",        "--trials", "2",
+                                          "--set",  "train.epochs=1",     "--set",    "finalists.count=1",
+                                          "--set",  "finalists.seeds=1",  "--set",    "finalists.epochs=1",
+                                          "--set",  "data.max_tokens=12", "--limit",  "params=300k"};
+  std::vector<std::string> json = small;
+  json.insert(json.end(), {"--json", "--out", "a"});
+  const Answer answer = call(json);
+  CAPTURE(answer.err);
+  REQUIRE(answer.code == 0);
+  std::string last;
+  std::istringstream lines(answer.out);
+  for (std::string line; std::getline(lines, line); last = line) CHECK(nlohmann::json::accept(line));
+  const nlohmann::json result = nlohmann::json::parse(last);
+  CHECK(result.at("type") == "result");
+  CHECK(result.at("hash").get<std::string>() == study_hash("a").substr(0, 64));
+  CHECK(result.at("results").at("trials").size() == 2);
+  std::vector<std::string> dry = small;
+  dry.push_back("--dry-run");
+  const Answer plan = call(dry);
+  CHECK(plan.code == 0);
+  CHECK(has(plan.err, "Nothing was run"));
+  CHECK(has(plan.err, "text = `sentence`"));
 }
 
 TEST_CASE("predict: each argument is a text as it stands, and each line of a file or of standard input") {

@@ -121,18 +121,18 @@ TEST_CASE("a checkpoint of another training is refused, naming both") {
   session.advance(4);
   const std::string bytes = session.trainer.checkpoint();
   const auto refusal = [&](Session&& other) { return message_of([&] { other.trainer.restore(bytes, "c"); }); };
-  const auto is_of_another = [](const std::string& message) {
-    return message.starts_with("c: the checkpoint is of another training: it has {\"numerics\":") &&
-           has(message, ", expected {\"numerics\":");
+  const auto differs_in = [](const std::string& message, const std::string& name) {
+    return message.starts_with("c: the checkpoint is of another training: " + name + " is ") && message.size() < 150;
   };
 
   CHECK(refusal(Session(training(), train, valid)) == "nothing was thrown");
-  CHECK(is_of_another(refusal(Session(training(), train, valid, architecture(), {.seed = 4, .trial = 5}))));
-  CHECK(is_of_another(refusal(Session(training(), train, valid, architecture(), {.seed = 3, .trial = 6}))));
+  CHECK(differs_in(refusal(Session(training(), train, valid, architecture(), {.seed = 4, .trial = 5})), "seed"));
+  CHECK(differs_in(refusal(Session(training(), train, valid, architecture(), {.seed = 3, .trial = 6})), "trial"));
   nn::TransformerConfig shape = architecture();
   shape.dropout = 0.2;  // the same shapes of parameters
-  CHECK(is_of_another(refusal(Session(training(), train, valid, shape, {.seed = 3, .trial = 5}))));
-  CHECK(is_of_another(refusal(Session(training(), train, valid, architecture(2, 2), {.seed = 3, .trial = 5}))));
+  CHECK(differs_in(refusal(Session(training(), train, valid, shape, {.seed = 3, .trial = 5})), "dropout"));
+  CHECK(refusal(Session(training(), train, valid, architecture(2, 2), {.seed = 3, .trial = 5}))
+            .starts_with("c: the checkpoint is of another training: "));
   std::vector<TrainConfig> others(10, training());
   others[0].epochs = 4;
   others[1].batch_rows = 9;
@@ -144,15 +144,18 @@ TEST_CASE("a checkpoint of another training is refused, naming both") {
   others[7].warmup = 0.1;
   others[8].clip = 2;
   others[9].metric = Metric::kMacroF1;
-  for (const TrainConfig& other : others) CHECK(is_of_another(refusal(Session(other, train, valid))));
+  const char* names[] = {"epochs",       "batch_rows", "batch_tokens", "optimizer", "lr",
+                         "weight_decay", "schedule",   "warmup",       "clip",      "metric"};
+  for (std::size_t i = 0; i < others.size(); ++i) CHECK(differs_in(refusal(Session(others[i], train, valid)), names[i]));
+  CHECK(refusal(Session(others[4], train, valid)) == "c: the checkpoint is of another training: lr is 0.01 there and 0.02 here");
 
   data::EncodedDataset label = train;
   label.labels[7] ^= 1;
-  CHECK(is_of_another(refusal(Session(training(), label, valid))));
+  CHECK(differs_in(refusal(Session(training(), label, valid)), "data"));
   data::EncodedDataset token = valid;
   token.ids[3] = token.ids[3] == 9 ? 10 : 9;
-  CHECK(is_of_another(refusal(Session(training(), train, token))));
-  CHECK(is_of_another(refusal(Session(training(), valid, train))));
+  CHECK(differs_in(refusal(Session(training(), train, token)), "data"));
+  CHECK(differs_in(refusal(Session(training(), valid, train)), "data"));
 
   const std::vector<nn::StoredTensor> tensors = {nn::stored("w", session.trainer.model().parameters().front().value())};
   CHECK(message_of([&] { session.trainer.restore(nn::safetensors_bytes(tensors, {}), "weights"); }) ==
