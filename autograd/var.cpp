@@ -68,6 +68,8 @@ void Var::zero_grad() {
   slot_->drop_open_rows();
   if (const auto rows = grad_rows())
     for (const std::int32_t row : *rows) slot_->grad.narrow(0, row, 1).fill(0);
+  else if (slot_->grad.defined() && !slot_->grad.is_only_handle())
+    slot_->grad.fill(0);  // somebody else may look at it
   else
     slot_->zero = slot_->grad.defined();
   slot_->rows.clear();

@@ -61,7 +61,7 @@ class Var {
   /// shape).
   Tensor& mutable_grad();
   void set_grad(Tensor grad);
-  void zero_grad();     ///< makes the buffer +0 (keeps it; what is overwritten next is not filled first)
+  void zero_grad();     ///< makes the buffer +0 (keeps it; one that nobody else holds is filled when it is looked at)
   void release_grad();  ///< drops the buffer
   void retain_grad();   ///< keep the gradient of this intermediate result after backward
   /// Of a table [rows, n] whose gradient came from look-ups alone since it was zero: the rows that may be other than +0, ascending

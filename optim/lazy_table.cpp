@@ -9,12 +9,22 @@ LazyTable::LazyTable(Tensor p, Tensor m, Tensor v, std::int64_t steps) : p_(std:
   const auto rows = static_cast<std::size_t>(p_.shape()[0]);
   done_.assign(rows, 0);
   warm_.assign(rows, steps > 0);  // of moments that come from elsewhere nothing is known
-  for (const Tensor* tensor : {&p_, &m_, &v_}) tensor->storage().set_deferred(this);
+  take_over();
 }
 
 LazyTable::~LazyTable() {
   settle();
-  for (const Tensor* tensor : {&p_, &m_, &v_}) tensor->storage().set_deferred(nullptr);
+  for (const Tensor* tensor : {&p_, &m_, &v_})
+    if (tensor->storage().deferred() == this) tensor->storage().set_deferred(nullptr);
+}
+
+/// Another optimizer may have been at this parameter since.
+void LazyTable::take_over() {
+  for (const Tensor* tensor : {&p_, &m_, &v_}) {
+    if (tensor->storage().deferred() == this) continue;
+    tensor->storage().data();
+    tensor->storage().set_deferred(this);
+  }
 }
 
 void LazyTable::replay(const std::vector<std::int32_t>& rows, const Tensor& g) {
@@ -35,6 +45,7 @@ void LazyTable::replay(const std::vector<std::int32_t>& rows, const Tensor& g) {
 void LazyTable::step(const Tensor& g, std::span<const std::int32_t> rows, const ops::AdamwScalars& scalars) {
   constexpr std::size_t kLongest = 1024;  // every step reads the whole history
   if (history_.size() == kLongest) settle();
+  take_over();
   p_.context().flops().add(OpClass::kOptimizer, 14 * p_.numel());  // as if done at once
   history_.push_back(scalars);
   waiting_ = true;
@@ -43,8 +54,9 @@ void LazyTable::step(const Tensor& g, std::span<const std::int32_t> rows, const 
   for (const std::int32_t row : list_) warm_[static_cast<std::size_t>(row)] = 1;
 }
 
-void LazyTable::settle(std::span<const std::int32_t> rows) {
+void LazyTable::settle(std::span<const std::int32_t> rows, std::int64_t width) {
   if (!waiting_) return;
+  if (width != p_.shape()[1]) return settle();
   list_.clear();
   for (const std::int32_t row : rows) {
     std::int32_t& done = done_[static_cast<std::size_t>(row)];

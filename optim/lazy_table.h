@@ -24,9 +24,10 @@ class LazyTable : public DeferredRows {
   /// Does it wait on this parameter's memory?
   bool is_of(const Tensor& p) const { return &p.storage() == &p_.storage(); }
   void settle() override;
-  void settle(std::span<const std::int32_t> rows) override;
+  void settle(std::span<const std::int32_t> rows, std::int64_t width) override;
 
  private:
+  void take_over();
   void replay(const std::vector<std::int32_t>& rows, const Tensor& g);
   Tensor p_, m_, v_;
   std::vector<ops::AdamwScalars> history_;  // of the steps that some row still waits for

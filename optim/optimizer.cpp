@@ -57,8 +57,7 @@ void Optimizer::step(double lr, double grad_scale) {
 
 void Optimizer::zero_grad() {
   for (ParameterGroup& group : groups_)
-    for (Var& parameter : group.parameters)
-      if (parameter.grad().defined()) parameter.zero_grad();
+    for (Var& parameter : group.parameters) parameter.zero_grad();
 }
 
 std::vector<Tensor> Optimizer::zeros_like_parameters() const {

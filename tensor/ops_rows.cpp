@@ -26,7 +26,7 @@ const std::int32_t* checked_ids(const char* op, const Tensor& ids, Index rows) {
 template <class T>
 const T* in_rows(const Tensor& table, std::span<const std::int32_t> ids) {
   if (table.offset() != 0) return in<T>(table);  // deferred edits know whole tables only
-  return reinterpret_cast<const T*>(table.storage().data(ids));
+  return reinterpret_cast<const T*>(table.storage().data(ids, table.shape()[1]));
 }
 
 Tensor look_up(Tensor y, const Tensor& table, const Tensor& ids, bool accumulate) {

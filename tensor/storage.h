@@ -16,7 +16,8 @@ class DeferredRows {
  public:
   virtual ~DeferredRows() = default;
   virtual void settle() = 0;
-  virtual void settle(std::span<const std::int32_t> rows) = 0;
+  /// Rows of `width` elements; all of them if that is not the owner's idea of a row.
+  virtual void settle(std::span<const std::int32_t> rows, std::int64_t width) = 0;
 };
 
 class Storage {
@@ -37,9 +38,9 @@ class Storage {
     ++version_;
     return block_.memory;
   }
-  /// Memory of which only the rows that were settled may be read.
-  const std::byte* data(std::span<const std::int32_t> rows) const {
-    if (deferred_) deferred_->settle(rows);
+  /// Memory, from its beginning on rows of `width` elements, of which only these will be read.
+  const std::byte* data(std::span<const std::int32_t> rows, std::int64_t width) const {
+    if (deferred_) deferred_->settle(rows, width);
     return block_.memory;
   }
   /// For the owner of deferred edits. `edited`: as in mutable_data().
@@ -47,7 +48,9 @@ class Storage {
     if (edited) ++version_;
     return block_.memory;
   }
-  /// null: no longer. The owner takes itself back before it ends.
+  /// The owner of deferred edits, one at a time: who takes over has the one before settle first (data()), and takes itself back
+  /// (null) before it ends.
+  DeferredRows* deferred() const { return deferred_; }
   void set_deferred(DeferredRows* deferred) { deferred_ = deferred; }
   std::uint64_t version() const { return version_; }
 

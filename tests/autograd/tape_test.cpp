@@ -54,6 +54,20 @@ TEST_CASE("gradients may gather in a buffer of the caller's") {
   CHECK_THROWS_AS(a.set_grad(Tensor::zeros(ctx, {2, 2}).select(1, 0)), InputError);
 }
 
+TEST_CASE("a gradient that somebody else holds is +0 at once") {
+  Context ctx;
+  Var x = leaf(ctx, {1, 2}, "x"), w = Var(Tensor::from(ctx, Floats{1, 2}, {1, 2}), true, "w");
+  const Tensor arena = Tensor::zeros(ctx, {4});
+  x.set_grad(arena.narrow(0, 0, 2));
+  w.set_grad(arena.narrow(0, 2, 2).reshape({1, 2}));
+  sum(linear(Var(x.value().reshape({1, 2})), w)).backward();
+  sum(x).backward();
+  CHECK(arena.to_vector<float>() == Floats{1, 1, 1, 2});
+  x.zero_grad();
+  w.zero_grad();
+  CHECK(arena.to_vector<float>() == Floats{0, 0, 0, 0});
+}
+
 TEST_CASE("several results walk together; cotangents are needed and checked") {
   Context ctx;
   Var x = leaf(ctx, {1, 2});

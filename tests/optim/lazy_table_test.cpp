@@ -117,6 +117,36 @@ TEST_CASE("steps with and without known rows may alternate") {
   });
 }
 
+TEST_CASE("a table seen with rows of another width is settled whole") {
+  Table lazy("", 1, false, 0.1), dense("", 1, true, 0.1);
+  const auto halves = [](Table& t) {
+    const Tensor ids = Tensor::from(t.context, std::vector<std::int32_t>{1801, 2, 1}, {3});
+    return ops::embedding(t.table.value().reshape({2 * kRows, kWidth / 2}), ids).to_vector<float>();
+  };
+  for (Index step = 0; step < 9; ++step) {
+    lazy.step(step);
+    dense.step(step);
+  }
+  CHECK(halves(lazy) == halves(dense));
+}
+
+TEST_CASE("two optimizers may take turns at one table") {
+  Table lazy("", 1, false, 0.1), dense("", 1, true, 0.1);
+  optim::AdamW lazy_second(std::vector<Var>{lazy.table}, 0.2), dense_second(std::vector<Var>{dense.table}, 0.2);
+  for (Index step = 0; step < 20; ++step) {
+    for (auto [table, second] : {std::pair(&lazy, &lazy_second), std::pair(&dense, &dense_second)}) {
+      table->step(step);
+      if (step % 3 == 0) continue;
+      const std::vector<std::int32_t> batch = table->ids(step + 50);
+      sum(embedding(table->table, Tensor::from(table->context, batch, {static_cast<Index>(batch.size())}))).backward();
+      if (table->dense) table->table.mutable_grad();
+      second->step(0.02);
+      second->zero_grad();
+    }
+  }
+  CHECK(lazy.everything() == dense.everything());
+}
+
 TEST_CASE("a long wait: the history ends and begins anew") {
   Table lazy("", 1, false, 0.1), dense("", 1, true, 0.1);
   for (Index step = 0; step < 1100; ++step) {
