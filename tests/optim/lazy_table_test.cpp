@@ -99,8 +99,7 @@ TEST_CASE("looking at values, moments or rows in between changes nothing") {
               ops::embedding(dense.table.value(), same_rows).to_vector<float>());
       }
       if (step % 13 == 6)
-        CHECK(lazy.table.value().narrow(0, 420, 2).to_vector<float>() ==
-              dense.table.value().narrow(0, 420, 2).to_vector<float>());
+        CHECK(lazy.table.value().narrow(0, 420, 2).to_vector<float>() == dense.table.value().narrow(0, 420, 2).to_vector<float>());
     }
     CHECK(lazy.everything() == dense.everything());
   });
