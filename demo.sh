@@ -40,3 +40,4 @@ run=$(sed -n 's/^files *\([^ ,]*\)\/report.html.*/\1/p' demo/search.txt)
 echo "== what the model says"
 "$lathe" predict "$run/model" "${sentences[@]}"
 echo "== done in $((SECONDS - started)) s; the report is $run/report.html, the model is in $run/model"
+echo "   the command: export PATH=\"$PWD/build/release:\$PATH\""
