@@ -30,7 +30,10 @@ int run_report(Invocation& invocation) {
     throw InputError(target + " exists; use another name, or --force to replace it");
   write_file_atomic(target, nas::report_html(results));
   if (!invocation.has("--out")) write_file_atomic(folder / "report.md", nas::report_markdown(results));
-  console.note("wrote " + target);
+  if (console.json())
+    console.json_line("result", [&](JsonWriter& json) { json.member("file", target); });
+  else
+    console.note("wrote " + target);
   return kDone;
 }
 

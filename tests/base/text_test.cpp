@@ -10,22 +10,13 @@
 #include <cstdlib>
 #include <limits>
 
+#include "tests/support/folder.h"
+
 namespace lathe::test {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::string_view_literals;
-
-/// A folder that goes away with the test.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "lathe-base-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-};
 
 template <class E, class F>
 std::string message_of(F f) {
@@ -122,8 +113,8 @@ TEST_CASE("JSON is written as RFC 8259 wants it") {
 }
 
 TEST_CASE("files: whole reads, atomic writes, errors that name the path") {
-  const Folder folder;
-  const fs::path file = folder.path / "config.toml";
+  TemporaryFolder folder;
+  const fs::path file = folder.path() / "config.toml";
   write_file_atomic(file, std::string_view("a\0b\n", 4));
   CHECK(read_file(file) == std::string_view("a\0b\n", 4));
   write_file_atomic(file, "");
@@ -131,18 +122,18 @@ TEST_CASE("files: whole reads, atomic writes, errors that name the path") {
   append_line(file, "one");
   append_line(file, "two");
   CHECK(read_file(file) == "one\ntwo\n");
-  const std::string missing = message_of<InputError>([&] { read_file(folder.path / "confg.toml"); });
+  const std::string missing = message_of<InputError>([&] { read_file(folder.path() / "confg.toml"); });
   CHECK(missing.find("no such file") != std::string::npos);
   CHECK(missing.find("config.toml?") != std::string::npos);
-  CHECK(message_of<InputError>([&] { read_file(folder.path); }).find("is a folder") != std::string::npos);
-  make_folder(folder.path / "x" / "y");
-  make_folder(folder.path / "x" / "y");
-  CHECK(fs::is_directory(folder.path / "x" / "y"));
+  CHECK(message_of<InputError>([&] { read_file(folder.path()); }).find("is a folder") != std::string::npos);
+  make_folder(folder.path() / "x" / "y");
+  make_folder(folder.path() / "x" / "y");
+  CHECK(fs::is_directory(folder.path() / "x" / "y"));
   CHECK(message_of<InputError>([&] { make_folder(file); }).find("cannot create the folder") != std::string::npos);
-  CHECK(message_of<InfrastructureError>([&] { write_file_atomic(folder.path / "none" / "f", "x"); }).find("cannot write") !=
+  CHECK(message_of<InfrastructureError>([&] { write_file_atomic(folder.path() / "none" / "f", "x"); }).find("cannot write") !=
         std::string::npos);
-  CHECK(message_of<InfrastructureError>([&] { append_line(folder.path / "x", "l"); }).find("cannot write") != std::string::npos);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator{}) == 2);  // no temporary file is left
+  CHECK(message_of<InfrastructureError>([&] { append_line(folder.path() / "x", "l"); }).find("cannot write") != std::string::npos);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator{}) == 2);  // no temporary file is left
 }
 
 TEST_CASE("a broken invariant throws with its place") {

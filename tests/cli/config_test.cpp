@@ -10,6 +10,8 @@
 #include <map>
 #include <string>
 
+#include "tests/support/folder.h"
+
 using namespace lathe;
 using namespace lathe::cli;
 namespace fs = std::filesystem;
@@ -305,8 +307,8 @@ TEST_CASE("options") {
 }
 
 TEST_CASE("paths of a file count from its folder") {
-  const fs::path root = fs::temp_directory_path() / "lathe-config-test";
-  fs::remove_all(root);
+  const lathe::test::TemporaryFolder folder;
+  const fs::path& root = folder.path();
   fs::create_directories(root / "runs/a");
   write_file_atomic(root / "lathe.toml", "[data]\ntrain = \"reviews.tsv\"\ntest = \"/abs/test.tsv\"\n");
   Config config;
@@ -321,5 +323,4 @@ TEST_CASE("paths of a file count from its folder") {
   again.read_file(root / "runs/a/config.toml");
   CHECK(again == config);
   CHECK_THROWS_WITH(Config().read_file(root / "lathe.tml"), doctest::Contains("no such file; did you mean"));
-  fs::remove_all(root);
 }

@@ -12,31 +12,13 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
+#include "tests/support/folder.h"
 
 namespace lathe::deploy::test {
 
 namespace fs = std::filesystem;
 
-/// A folder of its own, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "lathe-deploy-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw InfrastructureError("cannot make a folder " + name);
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const char* name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
+using Folder = lathe::test::TemporaryFolder;
 
 inline tokenizer::Tokenizer small_tokenizer(bool lowercase = true) {
   tokenizer::WordPieceTrainer trainer({.vocab_size = 90, .lowercase = lowercase});

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
+#include "tests/support/folder.h"
 
 namespace lathe::nas::test {
 
@@ -55,25 +55,7 @@ inline Point point(const std::vector<std::pair<std::string, Value>>& values) {
   return builder.build().point(values);
 }
 
-/// A folder of its own, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lathe-nas-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw InfrastructureError("cannot make a folder " + name);
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = lathe::test::TemporaryFolder;
 
 template <class E = InputError, class F>
 std::string message_of(F&& f) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/folder.h"
 #include "tests/support/shared.h"
 
 using namespace lathe;
@@ -103,7 +104,8 @@ TEST_CASE("what is written is read back, and writing is deterministic") {
 
 TEST_CASE("a file on disk, cut at every length, is refused") {
   const std::vector<float> values{1, 2, 3};
-  const auto path = std::filesystem::temp_directory_path() / "lathe_test_safetensors.safetensors";
+  const lathe::test::TemporaryFolder folder;
+  const auto path = folder / "model.safetensors";
   write_safetensors(path, {floats("w", values)});
   CHECK(to_floats(SafetensorsFile::read(path).at("w")) == values);
   const std::string whole = read_file(path);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/nn/model_fixture.h"
+#include "tests/support/folder.h"
 
 using namespace lathe;
 using namespace lathe::nn;
@@ -18,12 +19,6 @@ using lathe::test::options;
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  Folder() : path(fs::temp_directory_path() / "lathe_test_weights") { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path;
-};
 
 std::string hf_problem(const fs::path& folder, const std::string& json) {
   write_file_atomic(folder / "config.json", json);
@@ -44,8 +39,8 @@ const std::string kSizes =
 }  // namespace
 
 TEST_CASE("saved weights come back to the bit, all or none") {
-  const Folder folder;
-  const fs::path path = folder.path / "model.safetensors";
+  const lathe::test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "model.safetensors";
   Context context(options("", 1, 1)), other(options("", 1, 2));
   TransformerConfig config = lathe::test::small_config();
   const Classifier source(context, config), target(other, config);
@@ -89,43 +84,43 @@ TEST_CASE("saved weights come back to the bit, all or none") {
 }
 
 TEST_CASE("configurations of Hugging Face folders") {
-  const Folder folder;
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert",)" + kSizes + "}") == "read");
-  const HfConfig bert = read_hf_config(folder.path);
+  const lathe::test::TemporaryFolder folder;
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert",)" + kSizes + "}") == "read");
+  const HfConfig bert = read_hf_config(folder.path());
   CHECK(bert.config.summary() == "L1 H8 h2 f12 gelu post layer_norm first");
   CHECK(bert.config.norm_eps == 1e-12);
   CHECK(bert.labels == std::vector<std::string>{"LABEL_0", "LABEL_1"});
   CHECK(bert.config.head_dropout == 0.1);
-  CHECK(hf_problem(folder.path, R"({"model_type":"megatron-bert","id2label":{"1":"b","0":"a","2":"c"},"hidden_act":"relu",)" +
-                                    kSizes + "}") == "read");
-  CHECK(read_hf_config(folder.path).labels == std::vector<std::string>{"a", "b", "c"});
-  CHECK(read_hf_config(folder.path).config.summary() == "L1 H8 h2 f12 relu pre layer_norm first");
+  CHECK(hf_problem(folder.path(), R"({"model_type":"megatron-bert","id2label":{"1":"b","0":"a","2":"c"},"hidden_act":"relu",)" +
+                                      kSizes + "}") == "read");
+  CHECK(read_hf_config(folder.path()).labels == std::vector<std::string>{"a", "b", "c"});
+  CHECK(read_hf_config(folder.path()).config.summary() == "L1 H8 h2 f12 relu pre layer_norm first");
 
-  CHECK(hf_problem(folder.path, "[1") == "not valid JSON near byte 3");
-  CHECK(hf_problem(folder.path, R"({"model_type":"roberta"})") ==
+  CHECK(hf_problem(folder.path(), "[1") == "not valid JSON near byte 3");
+  CHECK(hf_problem(folder.path(), R"({"model_type":"roberta"})") ==
         "model_type `roberta` is not supported; supported: bert, megatron-bert");
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert","architectures":["BertForTokenClassification"],)" + kSizes + "}") ==
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert","architectures":["BertForTokenClassification"],)" + kSizes + "}") ==
         R"(architectures ["BertForTokenClassification"] is not supported; expected ["BertForSequenceClassification"])");
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert","position_embedding_type":"relative_key",)" + kSizes + "}") ==
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert","position_embedding_type":"relative_key",)" + kSizes + "}") ==
         "position_embedding_type `relative_key` is not supported; expected absolute");
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert","is_decoder":true,)" + kSizes + "}") ==
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert","is_decoder":true,)" + kSizes + "}") ==
         "`is_decoder` is true; only encoders are supported");
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert","hidden_act":"mish",)" + kSizes + "}") ==
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert","hidden_act":"mish",)" + kSizes + "}") ==
         "hidden_act `mish` is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, relu, relu2, silu, swish");
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert","hidden_size":8})") == "key `num_hidden_layers` is missing");
-  CHECK(hf_problem(folder.path, R"({"model_type":"bert","id2label":{"1":"b"},)" + kSizes + "}") ==
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert","hidden_size":8})") == "key `num_hidden_layers` is missing");
+  CHECK(hf_problem(folder.path(), R"({"model_type":"bert","id2label":{"1":"b"},)" + kSizes + "}") ==
         "`id2label` has no name for id 0");
   CHECK(
       hf_problem(
-          folder.path,
+          folder.path(),
           R"({"model_type":"bert","vocab_size":20,"hidden_size":9,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":3})") ==
       "hidden 9 is not divisible by heads 2 (layers[0])");
 }
 
 TEST_CASE("weights of Hugging Face folders: missing, extra, misshapen, old names") {
-  const Folder folder;
-  write_file_atomic(folder.path / "config.json", R"({"model_type":"bert",)" + kSizes + "}");
-  const HfConfig hf = read_hf_config(folder.path);
+  const lathe::test::TemporaryFolder folder;
+  write_file_atomic(folder.path() / "config.json", R"({"model_type":"bert",)" + kSizes + "}");
+  const HfConfig hf = read_hf_config(folder.path());
   Context context(options());
   Classifier model(context, hf.config);
   const std::vector<float> zeros(512);
@@ -154,9 +149,9 @@ TEST_CASE("weights of Hugging Face folders: missing, extra, misshapen, old names
   both("classifier", 2, 8);
 
   const auto load = [&](std::vector<StoredTensor> some) {
-    write_safetensors(folder.path / "model.safetensors", std::move(some));
+    write_safetensors(folder.path() / "model.safetensors", std::move(some));
     try {
-      load_hf_weights(folder.path, hf, model);
+      load_hf_weights(folder.path(), hf, model);
     } catch (const InputError& error) {
       const std::string message = error.what();
       return message.substr(message.find(": ") + 2);
@@ -179,6 +174,6 @@ TEST_CASE("weights of Hugging Face folders: missing, extra, misshapen, old names
   some = tensors;
   some[5].shape = {4, 16};
   CHECK(load(some) == "tensor `bert.encoder.layer.0.attention.self.query.weight`: expected shape [8, 8], got [4, 16]");
-  fs::rename(folder.path / "model.safetensors", folder.path / "model.safetensors.index.json");
-  CHECK_THROWS_AS(load_hf_weights(folder.path, hf, model), InputError);
+  fs::rename(folder.path() / "model.safetensors", folder.path() / "model.safetensors.index.json");
+  CHECK_THROWS_AS(load_hf_weights(folder.path(), hf, model), InputError);
 }

@@ -10,29 +10,9 @@
 #include <string>
 #include <thread>
 
-#include <unistd.h>
+#include "tests/support/folder.h"
 
 namespace lathe::test {
-
-/// A folder of its own, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lathe-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw InfrastructureError("cannot make a folder " + name);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path operator/(const char* name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline nas::StudyHeader small_study(std::int64_t trials = 40) {
   nas::StudyHeader header;

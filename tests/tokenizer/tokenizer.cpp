@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/support/folder.h"
 #include "tests/tokenizer/small_vocab.h"
 
 using namespace lathe::test;
@@ -229,13 +230,11 @@ TEST_CASE("round trips keep the hash, and every difference changes it") {
     j["added_tokens"].push_back({{"id", 16}, {"content", "<new>"}, {"special", false}, {"normalized", false}});
   }));
 
-  const auto folder = std::filesystem::temp_directory_path() / "lathe_tokenizer_test";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   t.save(folder / "tokenizer.json");
   CHECK(Tokenizer::load(folder / "tokenizer.json").hash() == t.hash());
   lathe::write_file_atomic(folder / "vocab.txt", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\nA");
   CHECK(Tokenizer::load(folder / "vocab.txt").id("A") == 5);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("added tokens: behind the vocabulary, single words, white space") {
