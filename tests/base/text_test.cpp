@@ -11,24 +11,11 @@
 #include <limits>
 
 #include "tests/support/folder.h"
+#include "tests/support/message.h"
 
 namespace lathe::test {
-namespace {
-
 namespace fs = std::filesystem;
 using namespace std::string_view_literals;
-
-template <class E, class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing thrown";
-}
-
-}  // namespace
 
 TEST_CASE("SHA-256 of the FIPS 180-4 examples, and in pieces") {
   CHECK(to_hex(sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

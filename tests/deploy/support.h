@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/support/folder.h"
+#include "tests/support/message.h"
 
 namespace lathe::deploy::test {
 
@@ -56,16 +57,7 @@ struct Parts {
   ModelInfo info;
 };
 
-template <class E = InputError, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using lathe::test::has;
+using lathe::test::message_of;
 
 }  // namespace lathe::deploy::test

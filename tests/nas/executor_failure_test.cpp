@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using namespace lathe::nas::test;
 
 TEST_CASE("executor: failures of the machine do not show in the study") {
-  const StudyHeader header = test::small_header(4);
+  const StudyHeader header = nas::test::small_header(4);
   const std::string hash = reference_hash(header);
   for (const int workers : {1, 3, 8}) {
     struct Count final : Observer {
@@ -30,7 +30,7 @@ TEST_CASE("executor: failures of the machine do not show in the study") {
 }
 
 TEST_CASE("executor: killed at any call of the storage, resumed to the same study") {
-  const StudyHeader header = test::small_header(6, 20);
+  const StudyHeader header = nas::test::small_header(6, 20);
   const std::string hash = reference_hash(header);
   Random chance(random_key(6, 0, "kills"));
   int kills = 0;
@@ -55,7 +55,7 @@ TEST_CASE("executor: killed at any call of the storage, resumed to the same stud
 }
 
 TEST_CASE("executor: several processes on one storage, one of which dies") {
-  const StudyHeader header = test::small_header(8, 30);
+  const StudyHeader header = nas::test::small_header(8, 30);
   const std::string hash = reference_hash(header);
   for (int round = 0; round < 5; ++round) {
     const auto backend = memory_backend();
@@ -180,9 +180,9 @@ TEST_CASE("executor: outcome failures fail the trial, failures of the machine st
 }
 
 TEST_CASE("executor: stopped anywhere, a study is a prefix, and goes on to the same end") {
-  const StudyHeader header = test::small_header(9, 20);
+  const StudyHeader header = nas::test::small_header(9, 20);
   const auto full = memory_storage(header);
-  const auto objective = test::curve_objective();
+  const auto objective = nas::test::curve_objective();
   const StudyRun whole = execute(header, *objective, *full);
   const auto log = full->events(0);
   const auto is_prefix = [&](const StudyRun& run, Storage& storage) {

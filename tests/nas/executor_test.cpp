@@ -9,7 +9,7 @@ using namespace lathe::nas::test;
 
 TEST_CASE("executor: one study hash for 1, 2, 3, 5 and 8 workers with random sleeps") {
   for (const std::uint64_t seed : {1, 2, 3}) {
-    const StudyHeader header = test::small_header(seed);
+    const StudyHeader header = nas::test::small_header(seed);
     const std::string hash = reference_hash(header);
     for (const int workers : {1, 2, 3, 5, 8})
       for (const bool shared : {false, true}) {
@@ -26,11 +26,11 @@ TEST_CASE("executor: one study hash for 1, 2, 3, 5 and 8 workers with random sle
 
 TEST_CASE("executor: the study of small_header(1) has this hash on every machine, compiler and instruction set") {
   // A change here is a change of semantics: it needs a new sampler tag, pruner tag or numerics version.
-  CHECK(reference_hash(test::small_header(1)) == "ef700ffe1cb35887bb95e0a35b30440fcad087303db630ae786d3eb2097319aa");
+  CHECK(reference_hash(nas::test::small_header(1)) == "ef700ffe1cb35887bb95e0a35b30440fcad087303db630ae786d3eb2097319aa");
 }
 
 TEST_CASE("executor: one worker computes nothing that the study does not need") {
-  const StudyHeader header = test::small_header(5);
+  const StudyHeader header = nas::test::small_header(5);
   const auto storage = memory_storage(header);
   ShakyObjective objective(1, 0, 0);
   const StudyRun run = execute(header, objective, *storage);
@@ -96,11 +96,11 @@ TEST_CASE("executor: a small space ends the study; a finished study is extended"
 }
 
 TEST_CASE("executor: checkpoints carry state between segments and are only a cache") {
-  StudyHeader header = test::small_header(11, 12);
+  StudyHeader header = nas::test::small_header(11, 12);
   header.pruner = "none@1";
   header.pruner_settings.clear();
   struct Summing final : Objective {
-    Plan plan(const Point& p) const override { return test::curve_plan(p); }
+    Plan plan(const Point& p) const override { return nas::test::curve_plan(p); }
     SegmentResult run(const Point& p, const SegmentContext& c, const Checkpoint& checkpoint) override {
       double sum = 0;
       int next = 0;
@@ -135,7 +135,7 @@ TEST_CASE("executor: checkpoints carry state between segments and are only a cac
 }
 
 TEST_CASE("executor: an observer sees every event once and in order") {
-  const StudyHeader header = test::small_header(12, 10);
+  const StudyHeader header = nas::test::small_header(12, 10);
   struct Log final : Observer {
     void resumed(const VirtualTime& vt) override { first = vt.events(); }
     void committed(const Event& e, const VirtualTime& vt) override {
@@ -148,7 +148,7 @@ TEST_CASE("executor: an observer sees every event once and in order") {
     std::vector<std::string> lines;
     std::set<TaskKey> running;
   } log;
-  const auto objective = test::curve_objective();
+  const auto objective = nas::test::curve_objective();
   const auto storage = memory_storage(header);
   ExecutorOptions options = with_workers(3);
   options.observer = &log;

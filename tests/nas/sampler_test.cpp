@@ -8,8 +8,8 @@
 
 using namespace lathe;
 using namespace lathe::nas;
-using test::contains;
-using test::message_of;
+using nas::test::contains;
+using nas::test::message_of;
 
 namespace {
 
@@ -40,7 +40,7 @@ std::vector<Point> grid_points(
 }  // namespace
 
 TEST_CASE("uniform draws: pure, and independent between parameters, trials, attempts and seeds") {
-  const Space space = test::small_space();
+  const Space space = nas::test::small_space();
   CHECK(space.uniform(1, 2, 3) == space.uniform(1, 2, 3));
   CHECK_FALSE(space.uniform(1, 2, 3) == space.uniform(1, 2, 4));
   CHECK_FALSE(space.uniform(1, 2, 3) == space.uniform(1, 3, 3));

@@ -6,8 +6,8 @@
 
 using namespace lathe;
 using namespace lathe::nas;
-using test::contains;
-using test::message_of;
+using nas::test::contains;
+using nas::test::message_of;
 
 TEST_CASE("space: values of each kind of parameter") {
   const Parameter steps{"s", IntegerRange{32, 100, 32}, ""};
@@ -41,7 +41,7 @@ TEST_CASE("space: values of each kind of parameter") {
 }
 
 TEST_CASE("space: per-layer parameters, conditions, order") {
-  const Space space = test::small_space();
+  const Space space = nas::test::small_space();
   CHECK(space.size() == 2 + 4 + 3);
   CHECK(space.parameter(2).name == "layers[0].heads");
   CHECK(space.parameter(5).when == "layers > 3");
@@ -72,7 +72,7 @@ TEST_CASE("space: per-layer parameters, conditions, order") {
 }
 
 TEST_CASE("space: points from and to text") {
-  const Space space = test::small_space();
+  const Space space = nas::test::small_space();
   for (std::uint32_t k = 0; k < 200; ++k) {
     const Point p = space.uniform(3, k, 0);
     CHECK(space.parse(p.json()) == p);

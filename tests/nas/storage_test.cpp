@@ -3,14 +3,14 @@
 using namespace lathe;
 using namespace lathe::nas;
 using namespace std::chrono_literals;
-using test::contains;
-using test::message_of;
+using nas::test::contains;
+using nas::test::message_of;
 
 namespace {
 
 struct Fixture {
   std::int64_t now = 1000;
-  StudyHeader header = test::small_header();
+  StudyHeader header = nas::test::small_header();
   std::unique_ptr<Storage> storage = memory_storage(header, true, [this] { return now; });
 
   static Event propose(std::uint64_t index, std::int64_t trial) {
@@ -147,7 +147,7 @@ TEST_CASE_FIXTURE(Fixture, "storage: commits and stop decisions remove tasks") {
 
 TEST_CASE("memory backend: studies by name") {
   const auto backend = memory_backend();
-  StudyHeader header = test::small_header();
+  StudyHeader header = nas::test::small_header();
   header.name = "reviews";
   backend->create(header);
   CHECK(contains(message_of([&] { backend->create(header); }), "`reviews` exists already"));

@@ -8,8 +8,8 @@
 
 using namespace lathe;
 using namespace lathe::nas;
-using test::contains;
-using test::message_of;
+using nas::test::contains;
+using nas::test::message_of;
 
 namespace {
 

@@ -9,17 +9,11 @@
 
 #include <string>
 
+#include "tests/support/message.h"
+
 namespace lathe::nas::test {
 
-template <class E = InputError, class F>
-std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
+using lathe::test::message_of;
 
 inline bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 

@@ -5,8 +5,8 @@
 
 using namespace lathe;
 using namespace lathe::nas;
-using test::contains;
-using test::message_of;
+using nas::test::contains;
+using nas::test::message_of;
 
 namespace {
 
@@ -50,7 +50,7 @@ struct Table {
   }
 };
 
-VirtualTime curve_engine(const StudyHeader& header) { return VirtualTime(header, test::curve_plan, nullptr); }
+VirtualTime curve_engine(const StudyHeader& header) { return VirtualTime(header, nas::test::curve_plan, nullptr); }
 
 /// Plays a study with `real` workers that claim, crash and finish in random order.
 std::vector<RecordedEvent> play(const StudyHeader& header, int real, Random& chance, bool crashes) {
@@ -79,8 +79,8 @@ std::vector<RecordedEvent> play(const StudyHeader& header, int real, Random& cha
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(pick));
     if (crashes && chance.uniform() < 0.2) continue;  // the result is lost; the task is handed out again
     const Trial& trial = vt.history().trials[static_cast<std::size_t>(task.key.trial)];
-    vt.submit(task.key,
-              test::curve(trial.point, trial.plan.segments[static_cast<std::size_t>(task.key.segment)], trial.number, header.seed));
+    vt.submit(task.key, nas::test::curve(trial.point, trial.plan.segments[static_cast<std::size_t>(task.key.segment)], trial.number,
+                                         header.seed));
     if (chance.uniform() < 0.7)
       while (take(vt.step())) {
       }
@@ -215,7 +215,7 @@ TEST_CASE("virtual time: stop decisions see all commits of their time, and cut o
 TEST_CASE("virtual time: one log for every order of results, number of real workers and crash") {
   std::size_t pruned = 0, failed = 0, histories = 0;
   for (std::uint64_t seed = 1; seed <= 24; ++seed) {
-    StudyHeader header = test::small_header(seed, 30);
+    StudyHeader header = nas::test::small_header(seed, 30);
     header.virtual_workers = 1 + static_cast<int>(seed % 6);
     Random chance(random_key(seed, 0, "test"));
     const auto reference = play(header, 1, chance, false);
@@ -242,7 +242,7 @@ TEST_CASE("virtual time: one log for every order of results, number of real work
 TEST_CASE("virtual time: seed and V are part of the study") {
   Random chance(random_key(1, 0, "test"));
   const auto lines = [&](std::uint64_t seed, int v) {
-    StudyHeader header = test::small_header(seed, 12);
+    StudyHeader header = nas::test::small_header(seed, 12);
     header.virtual_workers = v;
     return play(header, 2, chance, false);
   };
@@ -251,7 +251,7 @@ TEST_CASE("virtual time: seed and V are part of the study") {
 }
 
 TEST_CASE("virtual time: replay continues a study from every event") {
-  const StudyHeader header = test::small_header(7, 15);
+  const StudyHeader header = nas::test::small_header(7, 15);
   Random chance(random_key(7, 0, "test"));
   const auto log = play(header, 3, chance, false);
   for (std::size_t cut = 0; cut <= log.size(); ++cut) {
@@ -271,8 +271,8 @@ TEST_CASE("virtual time: replay continues a study from every event") {
       for (const Event& e : vt.step()) again.push_back(record(e));
       for (const Task& t : vt.tasks()) {
         const Trial& trial = vt.history().trials[static_cast<std::size_t>(t.key.trial)];
-        vt.submit(t.key, test::curve(trial.point, trial.plan.segments[static_cast<std::size_t>(t.key.segment)], trial.number,
-                                     header.seed));
+        vt.submit(t.key, nas::test::curve(trial.point, trial.plan.segments[static_cast<std::size_t>(t.key.segment)], trial.number,
+                                          header.seed));
       }
     }
     CHECK(study_hash(header.json(), again) == study_hash(header.json(), log));
@@ -280,7 +280,7 @@ TEST_CASE("virtual time: replay continues a study from every event") {
 }
 
 TEST_CASE("virtual time: replay refuses another study and names the event") {
-  const StudyHeader header = test::small_header(7, 15);
+  const StudyHeader header = nas::test::small_header(7, 15);
   Random chance(random_key(7, 0, "test"));
   const auto log = play(header, 3, chance, false);
   const auto refusal = [&](const StudyHeader& other, const std::vector<RecordedEvent>& events) {
@@ -302,7 +302,7 @@ TEST_CASE("virtual time: replay refuses another study and names the event") {
                    VirtualTime(
                        header,
                        [](const Point& p) {
-                         Plan plan = test::curve_plan(p);
+                         Plan plan = nas::test::curve_plan(p);
                          ++plan.segments.back().ticks;
                          return plan;
                        },
@@ -326,7 +326,7 @@ TEST_CASE("virtual time: replay refuses another study and names the event") {
 }
 
 TEST_CASE("virtual time: extension is an event and replays") {
-  StudyHeader header = test::small_header(3, 6);
+  StudyHeader header = nas::test::small_header(3, 6);
   Random chance(random_key(1, 0, "test"));
   const auto first = play(header, 2, chance, false);
   const auto finish = [&](VirtualTime& vt, std::vector<RecordedEvent> log) {
@@ -334,8 +334,8 @@ TEST_CASE("virtual time: extension is an event and replays") {
       for (const Event& e : vt.step()) log.push_back(record(e));
       for (const Task& t : vt.tasks()) {
         const Trial& trial = vt.history().trials[static_cast<std::size_t>(t.key.trial)];
-        vt.submit(t.key, test::curve(trial.point, trial.plan.segments[static_cast<std::size_t>(t.key.segment)], trial.number,
-                                     header.seed));
+        vt.submit(t.key, nas::test::curve(trial.point, trial.plan.segments[static_cast<std::size_t>(t.key.segment)], trial.number,
+                                          header.seed));
       }
     }
     return log;
@@ -401,7 +401,7 @@ TEST_CASE("virtual time: plans are checked") {
 
 TEST_CASE("virtual time: headers are checked") {
   const auto refusal = [&](auto change) {
-    StudyHeader header = test::small_header();
+    StudyHeader header = nas::test::small_header();
     change(header);
     return message_of([&] { curve_engine(header); });
   };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/support/folder.h"
+#include "tests/support/message.h"
 
 namespace lathe::nas::test {
 
@@ -57,16 +58,7 @@ inline Point point(const std::vector<std::pair<std::string, Value>>& values) {
 
 using Folder = lathe::test::TemporaryFolder;
 
-template <class E = InputError, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using lathe::test::has;
+using lathe::test::message_of;
 
 }  // namespace lathe::nas::test

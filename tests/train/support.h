@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/message.h"
+
 namespace lathe::train::test {
 
 constexpr Index kVocabulary = 20;
@@ -85,16 +87,7 @@ inline std::string outcome(Session& session) {
   return text;
 }
 
-template <class E = InputError, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using lathe::test::has;
+using lathe::test::message_of;
 
 }  // namespace lathe::train::test
