@@ -65,7 +65,7 @@ class Search {
     config_ = configuration(invocation_);
     for (const std::string& limit : invocation_.values("--limit")) set_limit(limit);
     require_free_folder(config_, invocation_.has("--force"));
-    data_ = load_data(config_, console_);
+    load();
     const bool dry = invocation_.has("--dry-run");
     plan_search(config_, data_, console_, dry);
     if (dry) {
@@ -92,7 +92,16 @@ class Search {
     if (invocation_.has("--trials") && job_.extend_to <= budget)
       throw InputError(
           str("--trials ", job_.extend_to, ": the run has ", plural(budget, "trial"), " already; --resume can only add some"));
+    load();
+  }
+
+  void load() {
     data_ = load_data(config_, console_);
+    for (const auto& [part, rows] : {std::pair("validation", &data_.rows.valid), std::pair("test", &data_.rows.test)})
+      if (rows->rows() == 0)
+        throw InputError(str("data.split leaves no ", part,
+                             " rows: a search chooses by validation rows and tests its winner once; give ",
+                             "both a share, or name data.valid and data.test"));
   }
 
   /// NAME=VALUE of --limit.

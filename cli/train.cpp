@@ -12,42 +12,49 @@
 #include <lathe/deploy/model.h>
 #include <lathe/train/trainer.h>
 
+#include <optional>
+
 namespace lathe::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string scores_json(const train::Scores& s) {
+/// What was measured on a part of the data: nothing, if it has no rows.
+using Measured = std::optional<train::Scores>;
+
+std::string scores_json(const Measured& s) {
+  if (!s) return "null";
   return JsonWriter()
       .begin_object()
-      .member("accuracy", s.accuracy)
-      .member("macro_f1", s.macro_f1)
-      .member("loss", s.loss)
+      .member("accuracy", s->accuracy)
+      .member("macro_f1", s->macro_f1)
+      .member("loss", s->loss)
       .end_object()
       .text();
 }
 
-void print_epoch(Console& console, const train::EpochResult& e, std::int64_t epochs) {
+std::string scores_text(const Measured& s) {
+  return s ? str("accuracy ", fixed(s->accuracy, 4), " macro_f1 ", fixed(s->macro_f1, 4)) : "not measured: no rows";
+}
+
+void print_epoch(Console& console, const train::EpochResult& e, const Measured& valid, std::int64_t epochs) {
   if (console.json()) {
     console.json_line("epoch", [&](JsonWriter& json) {
-      json.member("epoch", e.epoch)
-          .member("train_loss", e.train_loss)
-          .key("valid")
-          .raw(scores_json(e.valid))
-          .member("best", e.best);
+      json.member("epoch", e.epoch).member("train_loss", e.train_loss).key("valid").raw(scores_json(valid)).member("best", e.best);
     });
     return;
   }
-  console.note(str("epoch ", e.epoch, "/", epochs, "  loss ", fixed(e.train_loss, 4), "  validation loss ", fixed(e.valid.loss, 4),
-                   " accuracy ", fixed(e.valid.accuracy, 4), " macro_f1 ", fixed(e.valid.macro_f1, 4), e.best ? "  best" : ""));
+  console.note(str("epoch ", e.epoch, "/", epochs, "  loss ", fixed(e.train_loss, 4),
+                   valid ? str("  validation loss ", fixed(valid->loss, 4), " ", scores_text(valid)) : "", e.best ? "  best" : ""));
 }
 
-std::string card(const nn::TransformerConfig& architecture, const train::Scores& valid, const train::Scores& test,
-                 std::int64_t test_rows) {
+std::string card(const nn::TransformerConfig& architecture, const Measured& valid, const Measured& test, std::int64_t test_rows) {
+  const auto row = [](const std::string& part, const Measured& s) {
+    return s ? str("| ", part, " | ", fixed(s->accuracy, 4), " | ", fixed(s->macro_f1, 4), " |\n") : "";
+  };
   return str("---\nlibrary_name: lathe\npipeline_tag: text-classification\n---\n\n# Text classifier\n\n", architecture.summary(),
-             ", trained by `lathe train`.\n\n| part | accuracy | macro-F1 |\n|-|-|-|\n| validation | ", fixed(valid.accuracy, 4),
-             " | ", fixed(valid.macro_f1, 4), " |\n| test (", test_rows, " rows) | ", fixed(test.accuracy, 4), " | ",
-             fixed(test.macro_f1, 4), " |\n\nUse: `lathe predict FOLDER \"your text\"`.\n");
+             ", trained by `lathe train`.\n\n| part | accuracy | macro-F1 |\n|-|-|-|\n", row("validation", valid),
+             row(str("test (", test_rows, " rows)"), test), "\nUse: `lathe predict FOLDER \"your text\"`.\n");
 }
 
 /// One call of the command.
@@ -110,7 +117,8 @@ class Training {
     const StopSignals signals;
     while (!trainer.done()) {
       try {
-        print_epoch(console_, trainer.run_epoch([&] { return signals.requested(); }), candidate_.training.epochs);
+        const train::EpochResult epoch = trainer.run_epoch([&] { return signals.requested(); });
+        print_epoch(console_, epoch, validated(epoch), candidate_.training.epochs);
       } catch (const train::Stopped&) {
         write_file_atomic(checkpoint, trainer.checkpoint());
         throw StoppedByUser(str("stopped in epoch ", trainer.epoch() + 1, ". Resume: ", how_to_resume()));
@@ -119,12 +127,16 @@ class Training {
     }
   }
 
+  Measured validated(const train::EpochResult& epoch) const {
+    return data_.rows.valid.rows() > 0 ? Measured(epoch.valid) : std::nullopt;
+  }
+
   /// Tests, writes the model folder, prints.
   void save(train::Trainer& trainer, const std::string& numerics) {
     trainer.restore_best();
-    const train::Scores valid = trainer.best()->valid;
+    const Measured valid = validated(*trainer.best());
     const auto test_rows = static_cast<std::int64_t>(data_.rows.test.rows());
-    train::Scores test;
+    Measured test;
     if (test_rows > 0) test = train::score(train::predict(trainer.model(), data_.rows.test), data_.rows.test.labels);
     const std::string metrics = JsonWriter()
                                     .begin_object()
@@ -148,9 +160,9 @@ class Training {
     if (console_.json()) {
       console_.json_line("result", [&](JsonWriter& json) { json.member("model", model).key("metrics").raw(metrics); });
     } else {
-      console_.result(str("validation accuracy ", fixed(valid.accuracy, 4), " macro_f1 ", fixed(valid.macro_f1, 4),
-                          "\ntest       accuracy ", fixed(test.accuracy, 4), " macro_f1 ", fixed(test.macro_f1, 4), " (",
-                          with_commas(test_rows), " rows)\nmodel      ", model, "\nweights    ", trainer.weights_hash(), "\n"));
+      console_.result(str("validation ", scores_text(valid), "\ntest       ", scores_text(test),
+                          test ? str(" (", with_commas(test_rows), " rows)") : "", "\nmodel      ", model, "\nweights    ",
+                          trainer.weights_hash(), "\n"));
     }
   }
 

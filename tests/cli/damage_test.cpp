@@ -147,6 +147,27 @@ TEST_CASE("a training on a full disk goes on from the checkpoint before") {
   CHECK(read("b/model/model.safetensors") == read("whole/model/model.safetensors"));
 }
 
+TEST_CASE("a part without rows has no scores, and a search needs all parts") {
+  const Workplace place;
+  write_search();
+  const Answer untested = call({"train", "lathe.toml", "--out", "t", "--set", "data.split=[8,2,0]"});
+  REQUIRE(untested.code == 0);
+  CHECK(has(untested.out, "test       not measured: no rows\n"));
+  CHECK(has(read("t/model/metrics.json"), R"("test":null,"test_rows":0)"));
+  CHECK_FALSE(has(read("t/model/README.md"), "| test"));
+  CHECK(has(read("t/model/README.md"), "| validation | "));
+  const Answer unchosen = call({"train", "lathe.toml", "--out", "v", "--set", "data.split=[8,0,2]"});
+  REQUIRE(unchosen.code == 0);
+  CHECK(has(unchosen.out, "validation not measured: no rows\ntest       accuracy "));
+  CHECK_FALSE(has(unchosen.err, "validation loss"));
+  CHECK(has(read("v/model/metrics.json"), R"("valid":null,)"));
+  CHECK(error_of({"search", "lathe.toml", "--out", "s", "--set", "data.split=[8,2,0]"})
+            .starts_with("data.split leaves no test rows"));
+  CHECK(error_of({"search", "lathe.toml", "--out", "s", "--set", "data.split=[8,0,2]"})
+            .starts_with("data.split leaves no validation"));
+  CHECK_FALSE(fs::exists("s"));
+}
+
 TEST_CASE("resuming takes nothing silently that it would not obey") {
   const Workplace place;
   write_search();

@@ -55,7 +55,7 @@ TEST_CASE("search: one result for any number of workers, and files that later co
   const std::string report = read("a/report.html");
   fs::remove("a/report.html");
   CHECK(call({"report", "a"}).code == 0);
-  CHECK(call({"report", "a", "--json"}).out.find(R"("file":"a/report.html")") != std::string::npos);
+  CHECK(has(call({"report", "a", "--json"}).out, R"("file":"a/report.html")"));
   CHECK(read("a/report.html") == report);
 
   const Answer scored = call({"evaluate", "a/model", "reviews.tsv", "--json"});
