@@ -2,6 +2,7 @@
 #include <lathe/autograd/tape.h>
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
+#include <lathe/tensor/lanes.h>
 #include <lathe/tensor/ops.h>
 #include <lathe/tensor/ops_detail.h>
 
@@ -58,13 +59,20 @@ Tensor& destination(Slot& slot) {
   return slot.producer ? slot.producer->output_grads[static_cast<std::size_t>(slot.output)] : slot.grad;
 }
 
+/// A leaf's gradient outlives the group that made it.
+template <class Make>
+Tensor lasting(Make make, const Slot& slot) {
+  const LastingMemory memory(*slot.context);
+  return make(*slot.context, slot.shape, slot.dtype);
+}
+
 /// Makes the gathered gradient one that may be written on: there, contiguous, and nobody else's.
 Tensor& writable(Slot& slot) {
   if (!slot.producer && slot.open_rows == 0) slot.settled_grad();
   slot.rows_known = false;
   Tensor& gradient = destination(slot);
   if (!gradient.defined())
-    gradient = Tensor::zeros(*slot.context, slot.shape, slot.dtype);
+    gradient = slot.producer ? Tensor::zeros(*slot.context, slot.shape, slot.dtype) : lasting(Tensor::zeros, slot);
   else if (slot.producer && (!gradient.is_only_handle() || !gradient.is_contiguous()))
     gradient = gradient.clone();
   return gradient;
@@ -115,7 +123,13 @@ Slot& Backward::mark(int input) {
   if (slot.producer && slot.producer->used)
     throw InputError(str("[backward] expected a graph that was not walked before, got [", node_->op, "] on a result of [",
                          slot.producer->op, "], which is released; run the forward again or pass both results to one backward"));
-  served_[static_cast<std::size_t>(input)] = true;
+  const auto at = static_cast<std::size_t>(input);
+  served_[at] = true;
+  if (const std::int64_t group = context_->group(); group != Context::kNoGroup && !slot.producer && !has_turn_[at]) {
+    if (!slot.turn.take(group))
+      throw InputError(str("[", node_->op, "] expected each parameter once in a group of a batch, got `", slot.name, "` again"));
+    has_turn_[at] = true;
+  }
   return slot;
 }
 
@@ -161,7 +175,7 @@ Backward::RowSum Backward::row_sum(int input, const RowRange& range, Index rows,
   slot.rows_known = false;
   Tensor& total = destination(slot);
   if (begins && slot.open_from_zero && !total.defined())
-    total = Tensor::empty(*slot.context, slot.shape, slot.dtype);
+    total = slot.producer ? Tensor::empty(*slot.context, slot.shape, slot.dtype) : lasting(Tensor::empty, slot);
   else
     writable(slot);
   slot.open_rows = range.last ? 0 : range.first + rows;
@@ -230,9 +244,11 @@ struct Engine {
     Backward pass(&context, &node);
     pass.dys_ = std::move(node.output_grads);
     pass.served_.assign(node.inputs.size(), false);
+    pass.has_turn_.assign(node.inputs.size(), false);
     node.gradient(pass);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!node.inputs[i]) continue;
+      if (pass.has_turn_[i]) node.inputs[i]->turn.leave(context.group());
       if (!pass.served_[i])
         throw InternalError(str("[", node.op, "] expected a gradient for input ", i,
                                 ", got none: its gradient function must serve every wanted input"));

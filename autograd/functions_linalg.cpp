@@ -45,19 +45,20 @@ Var linear(const Var& x, const Var& w, const Var& b, const LinearOptions& option
                         Tensor dz = ops::dropout(g.dy(), drop, range.first);
                         if (g.saved(2).defined() && !g.multiplied()) dz = ops::mul(dz, g.saved(2));
                         const Index rows = dz.dims() == 0 || dz.size(-1) == 0 ? 0 : dz.numel() / dz.size(-1);
-                        if (g.wants(2)) {
-                          const Backward::RowSum db = g.row_sum(2, range, rows);
-                          ops::sum_rows_onto(db.total, dz, range, &db.open);
+                        if (!g.wants(0)) {
+                        } else if (const Tensor factor = g.factor(0); factor.defined()) {
+                          g.replace_multiplied(0, ops::linear_bwd_input(dz, g.saved(1), factor));
+                        } else {
+                          g.replace(0, ops::linear_bwd_input(dz, g.saved(1), {}, g.pending(0)));
                         }
                         if (g.wants(1)) {
                           const Backward::RowSum dw = g.row_sum(1, range, rows, true);
                           ops::linear_bwd_weight(dz, g.saved(0), dw.total, dw.from_zero, range, &dw.open);
                         }
-                        if (!g.wants(0)) return;
-                        if (const Tensor factor = g.factor(0); factor.defined())
-                          g.replace_multiplied(0, ops::linear_bwd_input(dz, g.saved(1), factor));
-                        else
-                          g.replace(0, ops::linear_bwd_input(dz, g.saved(1), {}, g.pending(0)));
+                        if (g.wants(2)) {
+                          const Backward::RowSum db = g.row_sum(2, range, rows);
+                          ops::sum_rows_onto(db.total, dz, range, &db.open);
+                        }
                       });
   if (offers) autograd::offer_factor(result, derivative);
   return result;

@@ -7,12 +7,53 @@
 #pragma once
 #include <lathe/autograd/var.h>
 #include <lathe/tensor/ops.h>
+#include <lathe/tensor/wait.h>
 
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace lathe::autograd {
+
+/// Which group of a batch may add to a leaf's gradient, where groups run at once (groups.h).
+class Turn {
+ public:
+  void begin() { group_.store(0, std::memory_order_relaxed); }
+  void end() { group_.store(kNone, std::memory_order_relaxed); }
+  /// Waits for the group's turn; at once where there are no turns. False: the turn is over, the group had it before. Throws
+  /// TurnLost if an earlier group failed.
+  bool take(std::int64_t group) {
+    const std::int64_t now = wait(group);
+    if (now == kLost) throw TurnLost();
+    return now == group || now == kNone;
+  }
+  /// Gives the turn to the next group, if this one has it or will have it.
+  void leave(std::int64_t group) {
+    wait(group);
+    pass(group, group + 1);
+  }
+  /// After the groups before `group` nobody will have a turn.
+  void give_up(std::int64_t group) {
+    for (std::int64_t now = wait(group); now != kLost && now != kNone;)
+      if (group_.compare_exchange_weak(now, kLost, std::memory_order_acq_rel)) group_.notify_all();
+  }
+  /// What a group ends with that was waiting behind one that failed. Never seen outside: the other one's exception is.
+  struct TurnLost {};
+
+ private:
+  static constexpr std::int64_t kNone = -1, kLost = std::numeric_limits<std::int64_t>::max();
+  std::int64_t wait(std::int64_t group) const {
+    std::int64_t now = group_.load(std::memory_order_acquire);
+    for (; now != kNone && now < group; now = group_.load(std::memory_order_acquire)) wait_while(group_, now);
+    return now;
+  }
+  void pass(std::int64_t from, std::int64_t to) {
+    if (group_.compare_exchange_strong(from, to, std::memory_order_acq_rel)) group_.notify_all();
+  }
+  std::atomic<std::int64_t> group_{kNone};
+};
 
 struct Slot {
   Slot() = default;
@@ -34,7 +75,8 @@ struct Slot {
   bool open_from_zero = false;     // grad was +0 before them
   std::shared_ptr<Node> producer;  // null for a leaf
   int output = 0;                  // which result of the producer
-  int consumers = 0;               // operations recorded on it
+  int consumers = 0;               // of a result: operations recorded on it
+  Turn turn;                       // of a leaf
 
   /// grad with its +0 written down, and none of its rows missing.
   Tensor& settled_grad();

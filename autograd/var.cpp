@@ -128,7 +128,7 @@ std::vector<Var> record_all(const char* op, std::span<const Var> inputs, std::ve
   node->inputs.reserve(inputs.size());
   for (const Var& input : inputs) {
     node->inputs.push_back(input.requires_grad() ? input.slot() : nullptr);
-    if (input.requires_grad()) ++input.slot()->consumers;
+    if (input.requires_grad() && !input.is_leaf()) ++input.slot()->consumers;
   }
   node->versions.reserve(saved.size());
   for (const Tensor& tensor : saved) node->versions.push_back(tensor.defined() ? tensor.version() : 0);

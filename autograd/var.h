@@ -113,7 +113,8 @@ class Backward {
 
   bool wants(int input) const;  ///< does this input need a gradient? (Not asked for, not computed.)
 
-  // A wanted input must be served by one of these, else the walk stops with an error naming op and input.
+  // A wanted input must be served by one of these, else the walk stops with an error naming op and input. Where groups of a batch
+  // run at once (groups.h), those of a leaf wait for the group's turn, which ends with the gradient function: come to leaves last.
   /// Adds a finished gradient of the input's shape. Sums of several consumers are taken in the order of the walk.
   void add(int input, Tensor gradient);
   /// The gradient so far (+0 at first) to accumulate on in place: for kernels whose numerics start from the old content (weights).
@@ -150,7 +151,7 @@ class Backward {
   Context* context_;
   Node* node_;
   std::vector<Tensor> dys_;
-  std::vector<bool> served_;
+  std::vector<bool> served_, has_turn_;
 };
 
 /// Says that the gradient of the operation behind `result`, its only one, begins by multiplying its cotangent, element by element,

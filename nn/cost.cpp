@@ -4,8 +4,9 @@
 namespace lathe::nn {
 namespace {
 
-ContextOptions meta_options() {
+ContextOptions meta_options(int threads = 1) {
   ContextOptions options;
+  options.threads = threads;
   options.device = Device::kMeta;
   return options;
 }
@@ -23,7 +24,7 @@ struct MetaBatch {
 
 }  // namespace
 
-Cost cost_of(const TransformerConfig& config, std::span<const std::int32_t> lengths, const MakeUpdate& make_update) {
+Cost cost_of(const TransformerConfig& config, std::span<const std::int32_t> lengths, const MakeUpdate& make_update, int threads) {
   Cost cost;
   {
     Context context(meta_options());
@@ -38,7 +39,7 @@ Cost cost_of(const TransformerConfig& config, std::span<const std::int32_t> leng
     cost.inference_flops = context.flops();
     cost.inference_peak_bytes = context.memory().peak;
   }
-  Context context(meta_options());
+  Context context(meta_options(threads));
   Classifier model(context, config);
   const auto update = make_update ? make_update(model.parameters()) : std::function<void()>([&] { model.registry().zero_grad(); });
   const MetaBatch input(context, lengths);

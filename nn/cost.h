@@ -28,8 +28,9 @@ struct Cost {
       0;  ///< parameters, gradients, optimizer state, activations: of the second step, when all exist
 };
 
-/// Cost of a classifier for one packed batch of sequences of these lengths. InputError from validate() or for lengths beyond
-/// max_tokens.
-Cost cost_of(const TransformerConfig& config, std::span<const std::int32_t> lengths, const MakeUpdate& make_update = {});
+/// Cost of a classifier for one packed batch of sequences of these lengths. FLOPs do not depend on the number of threads, the
+/// memory of training does (for_each_group). InputError from validate() or for lengths beyond max_tokens.
+Cost cost_of(const TransformerConfig& config, std::span<const std::int32_t> lengths, const MakeUpdate& make_update = {},
+             int threads = 1);
 
 }  // namespace lathe::nn

@@ -1,7 +1,9 @@
+#include <lathe/autograd/groups.h>
 #include <lathe/base/error.h>
 #include <lathe/base/math.h>
 #include <lathe/base/text.h>
 #include <lathe/nn/transformer.h>
+#include <lathe/tensor/lanes.h>
 
 #include <algorithm>
 #include <utility>
@@ -45,9 +47,18 @@ Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets of
   return batch;
 }
 
-std::vector<Batch> groups_of(const Batch& batch, Index tokens) {
+namespace {
+
+Index group_count(Index total, Index tokens) { return tokens > 0 ? std::max<Index>(1, (total + tokens / 2) / tokens) : 1; }
+
+}  // namespace
+
+std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads) {
   const Offsets& offsets = batch.offsets;
-  const Index total = offsets.tokens(), count = tokens > 0 ? std::max<Index>(1, (total + tokens / 2) / tokens) : 1;
+  const Index total = offsets.tokens();
+  Index count = group_count(total, tokens);
+  if (tokens > 0 && threads > 1)
+    count = std::min((count + threads - 1) / threads * threads, std::max<Index>(1, offsets.sequences()));
   if (count == 1) return {batch};
   std::vector<Batch> groups;
   const auto cut = [](const RowRange& whole, Index begin, bool last) { return RowRange{whole.first + begin, whole.last && last}; };
@@ -109,6 +120,14 @@ Var Transformer::embed(const Batch& batch, const Tensor& positions, Mode mode) c
   if (embedding_norm_) x = embedding_norm_->forward(x);
   if (mode == Mode::kTrain && config_.dropout > 0) x = dropout(x, {config_.dropout, kEmbeddingSite});
   return x;
+}
+
+void Transformer::settle(const Batch& batch) const {
+  const Tensor& table = tokens_.value();
+  if (!context_->computes() || table.offset() != 0) return;
+  const Tensor ids = batch.ids.contiguous();
+  const std::span<const std::int32_t> rows(ids.data<std::int32_t>(), static_cast<std::size_t>(ids.numel()));
+  table.storage().data(rows, config_.hidden);
 }
 
 Var Transformer::forward(const Batch& batch, Mode mode) const {
@@ -177,8 +196,25 @@ Var Classifier::loss(const Batch& batch, const Tensor& labels, Mode mode) const 
   return cross_entropy(scores, labels);
 }
 
+namespace {
+
+/// Can threads that take whole groups share the batch? One long sequence is better shared inside the kernels.
+bool even_enough(const std::vector<Batch>& groups, int threads) {
+  Index total = 0, longest = 0;
+  for (const Batch& group : groups) {
+    total += group.offsets.tokens();
+    longest = std::max(longest, group.offsets.tokens());
+  }
+  return 2 * longest * threads <= 3 * total;
+}
+
+}  // namespace
+
 double Classifier::backward(const Batch& batch, const Tensor& labels, Index group_tokens) const {
-  const std::vector<Batch> groups = groups_of(batch, group_tokens);
+  const int threads = context().threads();
+  std::vector<Batch> groups = groups_of(batch, group_tokens, runs_lanes(context()) ? threads : 1);
+  const bool at_once = runs_lanes(context()) && even_enough(groups, threads);
+  if (!at_once) groups = groups_of(batch, group_tokens);
   Index labelled = 0;
   if (context().computes())
     for (const std::int32_t label : labels.to_vector<std::int32_t>()) labelled += label != kIgnoreLabel;
@@ -189,15 +225,28 @@ double Classifier::backward(const Batch& batch, const Tensor& labels, Index grou
     whole.backward();
     return context().computes() ? whole.value().item() : 0;
   }
-  std::vector<Tensor> scores;
-  for (const Batch& group : groups) {
+  encoder_.settle(batch);
+  std::vector<Tensor> scores(groups.size());
+  const auto train = [&](Index i) {
+    const Batch& group = groups[static_cast<std::size_t>(i)];
     const Var z = logits(group, Mode::kTrain);
+    {
+      const LastingMemory lasting(context());
+      scores[static_cast<std::size_t>(i)] = z.value().clone();
+    }
     LayerScope scope(context(), "loss");
     cross_entropy(z, labels.narrow(0, group.sequences.first - batch.sequences.first, group.offsets.sequences()), labelled)
         .backward();
-    scores.push_back(z.value());
+  };
+  const auto count = static_cast<Index>(groups.size());
+  if (at_once) {
+    for_each_group(context(), parameters(), count, train);
+  } else {
+    for (Index i = 0; i < count; ++i) train(i);
   }
+  const FlopCounter before = context().flops();
   const Tensor mean = ops::cross_entropy(ops::concat(scores, 0), labels).loss;
+  if (group_count(batch.offsets.tokens(), group_tokens) == 1) context().flops() = before;  // one thread would have had it already
   return context().computes() ? mean.item() : 0;
 }
 

@@ -38,8 +38,9 @@ Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets of
 /// Tokens of a group in training: what goes through forward and backward while it is in the cache.
 inline constexpr Index kGroupTokens = 256;
 
-/// Groups of about so many tokens, as equal as whole sequences allow; 0: one group.
-std::vector<Batch> groups_of(const Batch& batch, Index tokens);
+/// Groups of about so many tokens, as equal as whole sequences allow; 0: one group. For several threads: a multiple of their
+/// number, where there are sequences for it.
+std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads = 1);
 
 /// Token ids to hidden states.
 class Transformer {
@@ -49,6 +50,9 @@ class Transformer {
 
   /// [T, D]. InputError: ids outside the vocabulary, a sequence longer than max_tokens, types where the model has none.
   Var forward(const Batch& batch, Mode mode) const;
+
+  /// Has the rows of the embedding table that a batch will look up catch up with waiting updates, with all threads.
+  void settle(const Batch& batch) const;
 
   const TransformerConfig& config() const { return config_; }
   const std::vector<EncoderLayer>& layers() const { return layers_; }
@@ -79,8 +83,8 @@ class Classifier {
   /// Mean cross entropy over the sequences; labels i32 [S], −100 = without a label.
   Var loss(const Batch& batch, const Tensor& labels, Mode mode) const;
   /// Forward and gradient of the training loss in groups of about `group_tokens` tokens, each while it is in the cache and with the
-  /// memory of one; 0: the whole batch. Returns the loss (0 on the meta device). Bits are those of loss(batch, labels,
-  /// kTrain).backward(), whatever the groups.
+  /// memory of one a thread (for_each_group); 0: the whole batch. Returns the loss (0 on the meta device). Bits are those of
+  /// loss(batch, labels, kTrain).backward(), whatever the groups.
   double backward(const Batch& batch, const Tensor& labels, Index group_tokens = kGroupTokens) const;
 
   const TransformerConfig& config() const { return encoder_.config(); }

@@ -26,6 +26,8 @@ std::size_t Allocator::bucket_bytes(std::size_t bucket) {
 }
 
 Allocator::Block Allocator::allocate(std::size_t bytes, std::int64_t accounted) {
+  std::unique_lock<std::mutex> lock(mutex_, std::defer_lock);
+  if (shared_) lock.lock();
   if (limit_ > 0 && statistics_.current + accounted > limit_)
     throw MemoryLimitError(str("[allocate] expected at most ", with_commas(limit_), " bytes of tensors (the memory limit), got ",
                                with_commas(statistics_.current), " in use and ", with_commas(accounted), " more"));
@@ -59,7 +61,22 @@ Allocator::Block Allocator::allocate(std::size_t bytes, std::int64_t accounted) 
   return block;
 }
 
+void Allocator::set_shared(bool shared) {
+  shared_ = shared;
+  if (shared) return;
+  for (const Block& block : released_) release(block);
+  released_.clear();
+}
+
 void Allocator::release(const Block& block) noexcept {
+  if (shared_) {
+    const std::lock_guard lock(mutex_);
+    try {
+      released_.push_back(block);
+      return;
+    } catch (const std::bad_alloc&) {  // released at once, then
+    }
+  }
   statistics_.current -= block.accounted;
   if (!block.memory) return;
   try {

@@ -3,9 +3,11 @@
 // Accounted bytes are what live tensors hold, rounded up to 64 bytes each. They depend on the program alone, not on backend,
 // threads or cache, so the meta device predicts them and the limit strikes at the same operation on every machine.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 namespace lathe {
@@ -42,7 +44,12 @@ class Allocator {
   std::int64_t limit() const { return limit_; }
   const MemoryStatistics& statistics() const { return statistics_; }
   void reset_peak() { statistics_.peak = statistics_.current; }
+  void raise_peak(std::int64_t bytes) { statistics_.peak = std::max(statistics_.peak, bytes); }
   void trim() noexcept;  ///< gives cached blocks back to the system
+
+  /// While shared, calls may come from several threads, and what is released stays in the accounts and out of the cache until the
+  /// end of it: accounts must not depend on who comes first.
+  void set_shared(bool shared);
 
   static std::int64_t account_of(std::size_t bytes) { return static_cast<std::int64_t>((bytes + 63) / 64 * 64); }
 
@@ -53,7 +60,9 @@ class Allocator {
   static std::size_t bucket_bytes(std::size_t bucket);
 
   std::int64_t limit_;
-  bool meta_;
+  bool meta_, shared_ = false;
+  std::mutex mutex_;
+  std::vector<Block> released_;  // while shared
   MemoryStatistics statistics_;
   std::array<std::vector<std::byte*>, kBuckets> free_;
 };

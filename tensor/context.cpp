@@ -15,8 +15,8 @@ Context::Context(const ContextOptions& options)
                                  : throw InputError(str("[context] expected at least 1 thread, got ", options.threads))),
       seed_(options.seed),
       trial_(options.trial),
-      dropout_key_(random_key(options.seed, options.trial, "dropout")),
-      allocator_(std::make_shared<Allocator>(options.memory_limit, options.device == Device::kMeta)) {
+      dropout_key_(random_key(options.seed, options.trial, "dropout")) {
+  own_.allocator = std::make_shared<Allocator>(options.memory_limit, options.device == Device::kMeta);
   f32_ = options.backend.empty() ? &best_backend() : find_backend(options.backend);
   if (!f32_) {
     std::vector<std::string> names = available_backends();
@@ -28,6 +28,8 @@ Context::Context(const ContextOptions& options)
 }
 
 Context::~Context() = default;
+
+constinit thread_local CurrentLane CurrentLane::here;
 
 std::string Context::numerics() const { return numerics_tag(backend_); }
 

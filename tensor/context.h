@@ -8,7 +8,9 @@
 #include <lathe/tensor/parallel.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +24,26 @@ struct ContextOptions {
   std::uint64_t seed = 0;  ///< with `trial`: the keys of every random stream
   std::uint64_t trial = 0;
   std::int64_t memory_limit = 0;  ///< accounted bytes, 0 = none; MemoryLimitError beyond
+};
+
+class Context;
+
+/// What operations change in a Context. A thread that takes a group of a batch through its operations alone has one of its own
+/// (lanes.h).
+struct Lane {
+  std::shared_ptr<Allocator> allocator;
+  FlopCounter flops;
+  RowRange rows;
+  std::uint64_t sequence = 0;
+  std::int64_t group = -1;
+  bool grad_mode = true;
+};
+
+/// The lane that this thread works in, and of which Context.
+struct CurrentLane {
+  const Context* context = nullptr;
+  Lane* lane = nullptr;
+  static constinit thread_local CurrentLane here;
 };
 
 /// Not thread-safe, and neither are the Tensors made with it. It must outlive every operation on them (their destruction may come
@@ -54,16 +76,22 @@ class Context {
   void set_step(std::uint32_t step) { step_ = step; }
   /// The packed rows that the next operations see, as part of their batch: not the whole one only when a batch runs in groups of
   /// rows. Dropout numbers its elements by it, and sums over rows in gradients go on from group to group. See RowScope.
-  const RowRange& rows() const { return rows_; }
-  void set_rows(const RowRange& rows) { rows_ = rows; }
+  const RowRange& rows() const { return lane().rows; }
+  void set_rows(const RowRange& rows) { lane().rows = rows; }
   /// Dropout of one site in this step; p in [0, 1), else InputError. The site number is the caller's: one per dropout of a model.
   Dropout dropout(double p, std::uint32_t site) const;
 
   /// Are operations on Vars recorded? See NoGrad in autograd/var.h.
-  bool grad_mode() const { return grad_mode_; }
-  void set_grad_mode(bool on) { grad_mode_ = on; }
+  bool grad_mode() const { return lane().grad_mode; }
+  void set_grad_mode(bool on) { lane().grad_mode = on; }
   /// Number of the next recorded operation: gradients walk backwards along it.
-  std::uint64_t next_sequence() { return sequence_++; }
+  std::uint64_t next_sequence() { return lane().sequence++; }
+
+  /// The group that this thread works on alone, or kNoGroup. See run_lanes.
+  std::int64_t group() const { return lane().group; }
+  static constexpr std::int64_t kNoGroup = -1;
+  /// For what groups that run at once must not do at once.
+  std::mutex& mutex() { return mutex_; }
 
   /// Finds the operation behind a NaN: every result is examined as it is made, and the first one that is not finite throws
   /// NonFiniteError naming the operation and the open LayerScopes. For replaying a failed step; slow.
@@ -71,14 +99,19 @@ class Context {
   void set_check_finite(bool on) { check_finite_ = on; }
   std::string scope() const;  ///< open LayerScopes: "encoder.layers.3.attention"
 
-  Allocator& allocator() { return *allocator_; }
-  const MemoryStatistics& memory() const { return allocator_->statistics(); }
-  std::shared_ptr<Allocator> shared_allocator() const { return allocator_; }
-  FlopCounter& flops() { return flops_; }
-  const FlopCounter& flops() const { return flops_; }
+  Allocator& allocator() { return *lane().allocator; }
+  const Allocator& allocator() const { return *lane().allocator; }
+  const MemoryStatistics& memory() const { return lane().allocator->statistics(); }
+  std::shared_ptr<Allocator> shared_allocator() const { return lane().allocator; }
+  FlopCounter& flops() { return lane().flops; }
+  const FlopCounter& flops() const { return lane().flops; }
 
  private:
   friend class LayerScope;
+  friend class LastingMemory;
+  friend void run_lanes(Context&, std::int64_t, const std::function<void(std::int64_t)>&);
+  Lane& lane() { return CurrentLane::here.context == this ? *CurrentLane::here.lane : own_; }
+  const Lane& lane() const { return CurrentLane::here.context == this ? *CurrentLane::here.lane : own_; }
   Device device_;
   std::string backend_;
   Exec exec_;
@@ -87,13 +120,11 @@ class Context {
   std::uint64_t seed_, trial_;
   RandomKey dropout_key_;
   std::uint32_t step_ = 0;
-  RowRange rows_;
-  bool grad_mode_ = true;
   bool check_finite_ = false;
-  std::uint64_t sequence_ = 0;
   std::vector<std::string> scopes_;
-  std::shared_ptr<Allocator> allocator_;
-  FlopCounter flops_;
+  Lane own_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // by thread
+  std::mutex mutex_;
 };
 
 /// Context::rows for a while.

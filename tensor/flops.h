@@ -27,6 +27,9 @@ class FlopCounter {
   void add(OpClass op_class, std::int64_t flops) { counts_[static_cast<std::size_t>(op_class)] += flops; }
   std::int64_t of(OpClass op_class) const { return counts_[static_cast<std::size_t>(op_class)]; }
   std::int64_t total() const;
+  void add(const FlopCounter& other) {
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+  }
   void reset() { counts_ = {}; }
 
  private:

@@ -1,5 +1,6 @@
 #include <lathe/tensor/ops_detail.h>
 
+#include <lathe/tensor/lanes.h>
 #include <lathe/tensor/ops.h>
 
 #include <algorithm>
@@ -100,8 +101,9 @@ void expect_finite(const char* op, const char* what, const Tensor& x) {
 void make_open_block(const Tensor& y, Index rows, const RowRange& range, ops::OpenRows* open) {
   if (range.whole()) return;
   LATHE_CHECK(open != nullptr, "a part of a batch needs a place for open rows");
-  if (!range.last && (range.first + rows) % 64 != 0 && !open->chain.defined())
-    open->chain = Tensor::empty(y.context(), y.shape(), y.dtype());
+  if (range.last || (range.first + rows) % 64 == 0 || open->chain.defined()) return;
+  const LastingMemory lasting(y.context());
+  open->chain = Tensor::empty(y.context(), y.shape(), y.dtype());
 }
 
 Rows as_rows(const Tensor& x) {

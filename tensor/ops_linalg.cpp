@@ -1,3 +1,4 @@
+#include <lathe/tensor/lanes.h>
 #include <lathe/tensor/ops.h>
 #include <lathe/tensor/ops_detail.h>
 
@@ -120,7 +121,9 @@ void make_open_rows(const Tensor& dw, Index rows, bool from_zero, const RowRange
   LATHE_CHECK(open != nullptr, "a part of a batch needs a place for open rows");
   const Index first = range.first, end = first + rows;
   const auto make = [&](Tensor& state, bool needed) {
-    if (needed && !state.defined()) state = Tensor::empty(dw.context(), dw.shape(), dw.dtype());
+    if (!needed || state.defined()) return;
+    const LastingMemory lasting(dw.context());
+    state = Tensor::empty(dw.context(), dw.shape(), dw.dtype());
   };
   const auto cuts_segment = [&](Index row) { return row % kSegment != 0 && !(from_zero && row < kSegment); };
   make(open->chain, !range.last && end % kChunk != 0);

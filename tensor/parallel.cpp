@@ -1,9 +1,9 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/tensor/parallel.h>
+#include <lathe/tensor/wait.h>
 
 #include <atomic>
-#include <chrono>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -20,33 +20,6 @@
 #endif
 
 namespace lathe {
-namespace {
-
-void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// Waits until the value is no longer `old`. Loops follow each other within microseconds during a training step, so a short spin
-// catches most of them; a machine with more threads than cores must not burn its neighbours' time, so the spin ends soon.
-template <class T>
-void wait_while(const std::atomic<T>& value, T old) {
-  constexpr auto kSpin = std::chrono::microseconds(30);
-  const auto start = std::chrono::steady_clock::now();
-  do {
-    for (int i = 0; i < 32; ++i) {
-      if (value.load(std::memory_order_acquire) != old) return;
-      relax();
-    }
-  } while (std::chrono::steady_clock::now() - start < kSpin);
-  value.wait(old, std::memory_order_acquire);
-}
-
-}  // namespace
-
 // A loop's tasks are cut into one run of neighbours per thread, so that a thread meets the same rows in one kernel after the
 // other; who has finished its own run takes tasks from the others'.
 struct Exec::Pool {
@@ -158,20 +131,21 @@ thread_local Exec::Pool::Place Exec::Pool::place;
 
 Exec::Exec(int threads) : threads_(threads) {
   if (threads < 1 || threads > 1024) throw InputError(str("[threads] expected 1 to 1024, got ", threads));
-  buffers_ = new Buffer[static_cast<std::size_t>(threads) + 1];
+  buffers_ = new Buffer[2 * static_cast<std::size_t>(threads)];
 }
 
 Exec::~Exec() {
   delete pool_;
-  for (int i = 0; i <= threads_; ++i) ::operator delete (buffers_[i].memory, std::align_val_t{64});
+  for (int i = 0; i < 2 * threads_; ++i) ::operator delete (buffers_[i].memory, std::align_val_t{64});
   delete[] buffers_;
 }
 
+int Exec::thread() const { return pool_ && Pool::place.pool == pool_ ? Pool::place.thread : 0; }
+
 void Exec::parallel_tasks(std::int64_t tasks, void (*body)(void* state, std::int64_t task, int thread), void* state) {
-  const bool inside = pool_ && Pool::place.pool == pool_;
-  if (threads_ == 1 || tasks <= 1 || inside) {
-    const int thread = inside ? Pool::place.thread : 0;
-    for (std::int64_t task = 0; task < tasks; ++task) body(state, task, thread);
+  if (threads_ == 1 || tasks <= 1 || (pool_ && Pool::place.pool == pool_)) {
+    const int here = thread();
+    for (std::int64_t task = 0; task < tasks; ++task) body(state, task, here);
     return;
   }
   if (!pool_) pool_ = new Pool(threads_);

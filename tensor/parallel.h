@@ -28,8 +28,9 @@ class Exec {
   /// shrinks.
   void* scratch(int thread, std::size_t bytes);
 
-  /// Scratch that all tasks of a loop share, taken before the loop; valid until the next call. Apart from the threads' own.
-  void* shared_scratch(std::size_t bytes) { return scratch(threads_, bytes); }
+  /// Scratch that all tasks of a loop share, taken before the loop; valid until the next call. Apart from the threads' own; a loop
+  /// inside a task has that of the thread that runs it.
+  void* shared_scratch(std::size_t bytes) { return scratch(threads_ + thread(), bytes); }
 
  private:
   struct Buffer {
@@ -37,8 +38,9 @@ class Exec {
     std::size_t bytes = 0;
   };
   struct Pool;
+  int thread() const;  // the one that asks: 0 outside of tasks
   int threads_;
-  Buffer* buffers_;       // one a thread, then the shared one
+  Buffer* buffers_;       // one a thread, then one for the loops that a thread starts
   Pool* pool_ = nullptr;  // from the first parallel loop on
 };
 

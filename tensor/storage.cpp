@@ -16,7 +16,28 @@ void Storage::drop_packed() {
 }
 
 template <class T>
+void Storage::pack(const char* op, const PackedEntry& entry) {
+  if (entry.form_size == 0) return;
+  if (deferred_) deferred_->settle();
+  T* forward = reinterpret_cast<T*>(entry.block.memory);
+  const T* w = reinterpret_cast<const T*>(block_.memory) + entry.offset;
+  context_->kernels<T>(op).pack_weight(context_->exec(), {entry.n, entry.k, w, entry.ldw, forward, forward + entry.form_size});
+}
+
+void Storage::pack_again() {
+  if (packed_version_ == version_ || packed_.empty()) return;
+  packed_version_ = version_;
+  for (const PackedEntry& entry : packed_) {
+    if (entry.dtype == DType::kF32)
+      pack<float>("pack_weight", entry);
+    else
+      pack<double>("pack_weight", entry);
+  }
+}
+
+template <class T>
 Storage::Packed<T> Storage::packed(const char* op, Index offset, Index n, Index k, Index ldw) {
+  const auto lock = lock_in_group();
   if (packed_version_ != version_) {
     drop_packed();
     packed_version_ = version_;
@@ -36,11 +57,7 @@ Storage::Packed<T> Storage::packed(const char* op, Index offset, Index n, Index 
   entry.block = allocator_->allocate(2 * static_cast<std::size_t>(entry.form_size) * sizeof(T),
                                      Allocator::account_of(2 * static_cast<std::size_t>(n * k) * sizeof(T)));
   packed_.push_back(entry);
-  if (entry.form_size > 0) {
-    T* forward = reinterpret_cast<T*>(entry.block.memory);
-    const T* w = reinterpret_cast<const T*>(data()) + offset;
-    context_->kernels<T>(op).pack_weight(context_->exec(), {n, k, w, ldw, forward, forward + entry.form_size});
-  }
+  pack<T>(op, entry);
   return forms(entry);
 }
 

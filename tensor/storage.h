@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -29,18 +30,21 @@ class Storage {
 
   Context& context() const { return *context_; }
   const std::byte* data() const {
-    if (deferred_) deferred_->settle();
+    settle();
     return block_.memory;
   }
   /// Counts as an edit: whoever saved this storage for a gradient, or packed it, will notice.
   std::byte* mutable_data() {
-    if (deferred_) deferred_->settle();
+    settle();
     ++version_;
     return block_.memory;
   }
   /// Memory, from its beginning on rows of `width` elements, of which only these will be read.
   const std::byte* data(std::span<const std::int32_t> rows, std::int64_t width) const {
-    if (deferred_) deferred_->settle(rows, width);
+    if (deferred_) {
+      const auto lock = lock_in_group();
+      deferred_->settle(rows, width);
+    }
     return block_.memory;
   }
   /// For the owner of deferred edits. `edited`: as in mutable_data().
@@ -63,6 +67,8 @@ class Storage {
   };
   template <class T>
   Packed<T> packed(const char* op, Index offset, Index n, Index k, Index ldw);
+  /// Makes the packed forms that there were before the last edits again, with all threads: before groups run side by side.
+  void pack_again();
 
  private:
   struct PackedEntry {
@@ -71,6 +77,16 @@ class Storage {
     Allocator::Block block;
   };
   void drop_packed();
+  template <class T>
+  void pack(const char* op, const PackedEntry& entry);
+  std::unique_lock<std::mutex> lock_in_group() const {
+    return context_->group() == Context::kNoGroup ? std::unique_lock<std::mutex>() : std::unique_lock(context_->mutex());
+  }
+  void settle() const {
+    if (!deferred_) return;
+    const auto lock = lock_in_group();
+    deferred_->settle();
+  }
 
   Context* context_;
   std::shared_ptr<Allocator> allocator_;  // outlives the Context if a tensor does

@@ -76,11 +76,12 @@ TEST_CASE("FLOPs and peak memory are exact") {
       config.layers[1].heads = 2;
       config.layers[1].ffn = 70;
       CAPTURE(config.summary());
-      const Cost cost = cost_of(config, lengths, adamw);
-      CHECK(cost.parameters == count_parameters(config));
       for (const std::string& backend : available_backends())
-        for (const int threads : {1, 3}) {
+        for (const int threads : {1, 2, 3}) {
           CAPTURE(backend);
+          CAPTURE(threads);
+          const Cost cost = cost_of(config, lengths, adamw, threads);
+          CHECK(cost.parameters == count_parameters(config));
           const Cost real = measure(backend, threads, config, lengths);
           CHECK(counts(cost.inference_flops) == counts(real.inference_flops));
           CHECK(counts(cost.training_flops) == counts(real.training_flops));
