@@ -26,17 +26,19 @@ struct Options {
   std::vector<Index> hidden{64, 128, 256, 512};
   Index layers = 4, head_dim = 32, ffn = 4, batch = 32, seq = 64, vocab = 8192;
   int threads = 1;
-  Index group = 256;  // tokens; 0: the whole batch
-  Index predict = 0;  // 1: prediction instead of training
+  Index group = -1;            // tokens; −1: as the model has it; 0: the whole batch
+  Index predict = 0;           // 1: prediction instead of training
+  std::vector<Index> lengths;  // of the rows; empty: `batch` rows of `seq`
   double seconds = 4, dropout = 0;
   std::string backend;
 };
 
 [[noreturn]] void usage(const std::string& why) {
-  std::fprintf(stderr,
-               "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
-               "[--vocab N] [--group N] [--predict 1] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
-               why.c_str());
+  std::fprintf(
+      stderr,
+      "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
+      "[--vocab N] [--group N] [--lengths 9,25] [--predict 1] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
+      why.c_str());
   std::exit(2);
 }
 
@@ -51,10 +53,11 @@ Options parse(int argc, char** argv) {
     const char* value = argv[i + 1];
     if (const auto number = numbers.find(name); number != numbers.end()) {
       *number->second = std::atoll(value);
-    } else if (name == "--hidden") {
-      o.hidden.clear();
-      std::stringstream list(value);
-      for (std::string item; std::getline(list, item, ',');) o.hidden.push_back(std::atoll(item.c_str()));
+    } else if (name == "--hidden" || name == "--lengths") {
+      std::vector<Index>& list = name == "--hidden" ? o.hidden : o.lengths;
+      list.clear();
+      std::stringstream items(value);
+      for (std::string item; std::getline(items, item, ',');) list.push_back(std::atoll(item.c_str()));
     } else if (name == "--threads") {
       o.threads = std::atoi(value);
     } else if (name == "--seconds") {
@@ -67,14 +70,21 @@ Options parse(int argc, char** argv) {
       usage(name + ": unknown option");
     }
   }
+  if (o.lengths.empty()) o.lengths.assign(static_cast<std::size_t>(o.batch), o.seq);
+  o.batch = static_cast<Index>(o.lengths.size());
+  o.seq = *std::max_element(o.lengths.begin(), o.lengths.end());
   return o;
 }
 
 /// Multiplications and additions of the products, three times the forward pass: as train_step.py of the peers counts them.
 double step_flops(const Options& o, Index hidden) {
-  const double h = static_cast<double>(hidden), tokens = static_cast<double>(o.batch * o.seq),
-               layers = static_cast<double>(o.layers);
-  return 6 * tokens * layers * (4 + 2 * static_cast<double>(o.ffn)) * h * h + 12 * layers * tokens * static_cast<double>(o.seq) * h;
+  const double h = static_cast<double>(hidden), layers = static_cast<double>(o.layers);
+  double tokens = 0, pairs = 0;
+  for (const Index length : o.lengths) {
+    tokens += static_cast<double>(length);
+    pairs += static_cast<double>(length * length);
+  }
+  return 6 * tokens * layers * (4 + 2 * static_cast<double>(o.ffn)) * h * h + 12 * layers * pairs * h;
 }
 
 /// MiB, the highest so far.
@@ -98,17 +108,18 @@ void run(const Options& o, Index hidden) {
   config.classes = 2;
   config.dropout = config.attention_dropout = o.dropout;
   nn::Classifier model(context, config);
+  const Index group_tokens = o.group < 0 ? nn::group_tokens_of(config) : o.group;
   optim::AdamW optimizer(model.parameters(), 0.01);
 
   Random random(random_key(1, 0, "bench"));
   std::vector<std::int32_t> offsets{0}, labels;
   for (Index row = 0; row < o.batch; ++row) {
-    offsets.push_back(static_cast<std::int32_t>((row + 1) * o.seq));
+    offsets.push_back(offsets.back() + static_cast<std::int32_t>(o.lengths[static_cast<std::size_t>(row)]));
     labels.push_back(static_cast<std::int32_t>(row % 2));
   }
   std::vector<nn::Batch> batches;
   for (int i = 0; i < 50; ++i) {
-    std::vector<std::int32_t> ids(static_cast<std::size_t>(o.batch * o.seq));
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(offsets.back()));
     for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(o.vocab)));
     batches.push_back(nn::make_batch(context, ids, Offsets(offsets)));
   }
@@ -120,12 +131,12 @@ void run(const Options& o, Index hidden) {
     context.set_step(step++);
     if (o.predict) {
       const NoGrad no_grad(context);
-      for (const nn::Batch& group : nn::groups_of(batch, o.group))
+      for (const nn::Batch& group : nn::groups_of(batch, group_tokens))
         benchmark::DoNotOptimize(*model.logits(group, nn::Mode::kEvaluate).value().data<float>());
       return;
     }
     optimizer.zero_grad();
-    model.backward(batch, targets, o.group);
+    model.backward(batch, targets, group_tokens);
     optimizer.step(3e-4);
   };
   for (int i = 0; i < 5; ++i) train();
@@ -158,7 +169,7 @@ void run(const Options& o, Index hidden) {
       "\"new_allocations\": %lld, \"steps\": %zu}\n",
       std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
       static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3,
-      times[times.size() * 95 / 100] * 1e3, processor * 1e3, static_cast<double>(o.batch * o.seq) / median, flops / median * 1e-9,
+      times[times.size() * 95 / 100] * 1e3, processor * 1e3, static_cast<double>(offsets.back()) / median, flops / median * 1e-9,
       peak > 0 ? flops / median / peak : 0.0, static_cast<double>(after.peak) / 1048576, resident() - resident_before,
       static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
   std::fflush(stdout);

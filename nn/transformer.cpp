@@ -82,6 +82,13 @@ std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads) {
   return groups;
 }
 
+Index group_tokens_of(const TransformerConfig& config) {
+  Index most = 0;
+  for (std::size_t i = 0; i < config.layers.size(); ++i)
+    most = std::max(most, config.hidden * (4 * config.layers[i].heads * config.head_dim(i) + 2 * config.layers[i].ffn));
+  return most > 2'000'000 ? 512 : 256;
+}
+
 Transformer::Transformer(Parameters& parameters, const TransformerConfig& config)
     : context_(&parameters.context()), config_(validated(config)) {
   const Index hidden = config_.hidden;

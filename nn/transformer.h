@@ -35,8 +35,10 @@ struct Batch {
 /// InputError if the sizes do not fit. Empty `types`: all 0.
 Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types = {});
 
-/// Tokens of a group in training: what goes through forward and backward while it is in the cache.
-inline constexpr Index kGroupTokens = 256;
+/// Tokens of a group in training: what goes through forward and backward while it is in the cache. 256, or 512 for a model whose
+/// layers have more than two million weights: those no longer stay in a cache from group to group, so fewer groups read them less
+/// often.
+Index group_tokens_of(const TransformerConfig& config);
 
 /// Groups of about so many tokens, as equal as whole sequences allow; 0: one group. For several threads: a multiple of their
 /// number, where there are sequences for it.
@@ -82,10 +84,11 @@ class Classifier {
   Var logits(const Batch& batch, Mode mode) const;                                           ///< [S, classes]
   /// Mean cross entropy over the sequences; labels i32 [S], −100 = without a label.
   Var loss(const Batch& batch, const Tensor& labels, Mode mode) const;
-  /// Forward and gradient of the training loss in groups of about `group_tokens` tokens, each while it is in the cache and with the
-  /// memory of one a thread (for_each_group); 0: the whole batch. Returns the loss (0 on the meta device). Bits are those of
-  /// loss(batch, labels, kTrain).backward(), whatever the groups.
-  double backward(const Batch& batch, const Tensor& labels, Index group_tokens = kGroupTokens) const;
+  /// Forward and gradient of the training loss in groups of about group_tokens_of(config()) or `group_tokens` tokens, each while it
+  /// is in the cache and with the memory of one a thread (for_each_group); 0: the whole batch. Returns the loss (0 on the meta
+  /// device). Bits are those of loss(batch, labels, kTrain).backward(), whatever the groups.
+  double backward(const Batch& batch, const Tensor& labels) const { return backward(batch, labels, group_tokens_of(config())); }
+  double backward(const Batch& batch, const Tensor& labels, Index group_tokens) const;
 
   const TransformerConfig& config() const { return encoder_.config(); }
   Context& context() const { return parameters_.context(); }

@@ -34,6 +34,7 @@ def torch_side(path):
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
+    from encoder import Encoder
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     with open(path, encoding="utf-8") as f: run = json.load(f)
@@ -41,32 +42,7 @@ def torch_side(path):
     ids, offsets = torch.tensor(run["train"]["ids"]), run["train"]["offsets"]
     labels = torch.tensor(run["train"]["labels"])
 
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.n1, self.n2 = nn.LayerNorm(h), nn.LayerNorm(h)
-            self.qkv, self.out, self.up, self.down = nn.Linear(h, 3 * h), nn.Linear(h, h), nn.Linear(h, 4 * h), nn.Linear(4 * h, h)
-
-        def forward(self, x, mask):
-            b, s, _ = x.shape
-            q, k, v = self.qkv(self.n1(x)).view(b, s, 3, heads, h // heads).permute(2, 0, 3, 1, 4)
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
-            x = x + self.out(y.transpose(1, 2).reshape(b, s, h))
-            return x + self.down(F.gelu(self.up(self.n2(x)), approximate="tanh"))
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.tokens, self.positions = nn.Embedding(vocab, h), nn.Embedding(64, h)
-            self.blocks, self.norm, self.head = nn.ModuleList(Block() for _ in range(4)), nn.LayerNorm(h), nn.Linear(h, 2)
-
-        def forward(self, x, mask):
-            x = self.tokens(x) + self.positions.weight[:x.shape[1]]
-            for block in self.blocks: x = block(x, mask)
-            x = self.norm(x) * mask[..., None]
-            return self.head(x.sum(1) / mask.sum(1, keepdim=True))
-
-    net = Net()
+    net = Encoder(vocab, 64, h, heads)
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4, fused=True)
     length = lambda r: offsets[r + 1] - offsets[r]
 

@@ -21,38 +21,11 @@ h, heads = a.hidden, max(1, a.hidden // a.head_dim)
 
 def torch_step():
     import torch
-    import torch.nn as nn
     import torch.nn.functional as F
+    from encoder import Encoder
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.n1, self.n2, self.drop = nn.LayerNorm(h), nn.LayerNorm(h), nn.Dropout(a.dropout)
-            self.qkv, self.out, self.up, self.down = nn.Linear(h, 3 * h), nn.Linear(h, h), nn.Linear(h, a.ffn * h), nn.Linear(a.ffn * h, h)
-
-        def forward(self, x):
-            b, s, _ = x.shape
-            q, k, v = self.qkv(self.n1(x)).view(b, s, 3, heads, h // heads).permute(2, 0, 3, 1, 4)
-            y = F.scaled_dot_product_attention(q, k, v, dropout_p=a.dropout)
-            x = x + self.drop(self.out(y.transpose(1, 2).reshape(b, s, h)))
-            return x + self.drop(self.down(F.gelu(self.up(self.n2(x)), approximate="tanh")))
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.tokens, self.positions = nn.Embedding(a.vocab, h), nn.Embedding(a.seq, h)
-            self.blocks = nn.ModuleList(Block() for _ in range(a.layers))
-            self.norm, self.head, self.drop = nn.LayerNorm(h), nn.Linear(h, 2), nn.Dropout(a.dropout)
-
-        def forward(self, ids):
-            x = self.drop(self.tokens(ids) + self.positions.weight)
-            for block in self.blocks:
-                x = block(x)
-            return self.head(self.norm(x).mean(1))
-
-    net = Net()
+    net = Encoder(a.vocab, a.seq, h, heads, a.layers, a.ffn, a.dropout)
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4, fused=True)
     forward = torch.compile(net) if a.peer == "torch-compile" else net
     ids, y = torch.randint(a.vocab, (a.batch, a.seq)), torch.arange(a.batch) % 2
