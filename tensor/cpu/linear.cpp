@@ -5,15 +5,19 @@
 namespace lathe::cpu::LATHE_ISA {
 namespace {
 
-constexpr Index kColBlock = 256;  // columns of a task
+constexpr Index kColBlock = 256;  // columns of a task, at most
 
-// Tasks of about rows × columns of C; f(i0, i1, j0, j1).
+// Tasks of some rows × columns of C = A · B[k, n]; f(i0, i1, j0, j1). A small B stays in the second-level cache, and tasks of the
+// same rows follow each other; a large one comes there once, a part of this size at a time, and tasks of the same columns do.
 template <class F>
-void parallel_blocks(Exec& exec, Index m, Index n, Index rows, Index cols, F f) {
-  const Index across = blocks(n, cols);
-  parallel(exec, blocks(m, rows) * across, [&](Index task, int) {
-    const Index i = task / across * rows, j = task % across * cols;
-    f(i, min(m, i + rows), j, min(n, j + cols));
+void parallel_blocks(Exec& exec, Index m, Index n, Index k, F f) {
+  constexpr Index kPart = 256 * 1024;  // elements
+  const bool large = n * k > kPart;
+  const Index cols = large ? min(kColBlock, max(kPanel, kPart / k / kPanel * kPanel)) : kColBlock;
+  const Index down = blocks(m, kRowBlock), across = blocks(n, cols);
+  parallel(exec, down * across, [&](Index task, int) {
+    const Index i = (large ? task % down : task / across) * kRowBlock, j = (large ? task / down : task % across) * cols;
+    f(i, min(m, i + kRowBlock), j, min(n, j + cols));
   });
 }
 
@@ -48,7 +52,7 @@ void linear_fwd(Exec& exec, const LinearFwdArgs<float>& a) {
     y.bias = e.bias, y.residual = e.residual, y.ld_residual = e.ld_residual;
   else
     y.epilogue = &e;
-  parallel_blocks(exec, a.m, a.n, kRowBlock, kColBlock, [&](Index i0, Index i1, Index j0, Index j1) {
+  parallel_blocks(exec, a.m, a.n, a.k, [&](Index i0, Index i1, Index j0, Index j1) {
     product(i0, i1, j0, j1, a.k, {a.x, a.ldx, 1}, w, y);
   });
 }
@@ -59,7 +63,7 @@ void linear_bwd_input(Exec& exec, const LinearBwdInputArgs<float>& a) {
   Result dx{a.dx, a.ldx};
   dx.multiplier = a.multiplier, dx.ld_multiplier = a.ld_multiplier;
   dx.residual = a.residual, dx.ld_residual = a.ld_residual;
-  parallel_blocks(exec, a.m, a.k, kRowBlock, kColBlock, [&](Index i0, Index i1, Index j0, Index j1) {
+  parallel_blocks(exec, a.m, a.k, a.n, [&](Index i0, Index i1, Index j0, Index j1) {
     product(i0, i1, j0, j1, a.n, {a.dy, a.ldy, 1}, w, dx);
   });
 }

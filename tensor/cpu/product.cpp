@@ -22,6 +22,7 @@ struct Tile {
   Index ld_residual = 0;
   const float* target[2] = {};  // what will be written after this chunk: C, or the epilogue's results
   Index ld_target = 0;
+  const float* next = nullptr;  // what later tiles will read, asked for a line each step of k; null: nothing
 };
 
 // Tallest tile for 1, 2, 3, 4 vectors of columns: at least eight chains hide the latency of FMA, and all of them, the vectors of
@@ -34,6 +35,7 @@ constexpr int kTallest[] = {0, 6};
 constexpr int kTallest[] = {0, 2};
 #endif
 constexpr int kTallestOfAll = 16;
+constexpr Index kFar = 48 * 1024;  // elements of a B that does not stay in the second-level cache
 
 template <int kRows, int kVecs, class F>
 LATHE_INLINE void each(F f) {
@@ -47,7 +49,8 @@ LATHE_INLINE void each(F f) {
 template <int kRows, int kVecs, bool kAhead>
 LATHE_INLINE void chains(const Tile& t, f32x16 (&r)[kRows][kVecs]) {
   const float *a = t.a, *half = t.a + (kRows / 2) * t.a_row, *b = t.b;
-  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row;
+  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row, next_step = t.next ? 16 : 0;
+  const float* next = t.next ? t.next : t.b;
   for (int row = 0; row < kRows; ++row)  // bring what is written afterwards
     for (int j = 0; j < kVecs; ++j) {
       __builtin_prefetch(t.target[0] + row * t.ld_target + 16 * j, 1, 3);
@@ -57,8 +60,11 @@ LATHE_INLINE void chains(const Tile& t, f32x16 (&r)[kRows][kVecs]) {
   for (Index k = t.k; k > 0; --k) {
     f32x16 bv[kVecs];
     for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
-    if (kAhead)
+    if (kAhead) {
       for (int j = 0; j < kVecs; ++j) __builtin_prefetch(b + 4 * b_row + 16 * j, 0, 3);
+      __builtin_prefetch(next, 0, 2);
+      next += next_step;
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
@@ -135,6 +141,7 @@ void run_chunks(Micro micro_kernel, Index k, Tile tile) {
   for (; k > kChunk; k -= kChunk) {
     micro_kernel(part);
     part.start = nullptr;
+    if (part.next) part.next += 16 * kChunk;
     part.a += kChunk * part.a_col;
     part.b += kChunk * part.b_row;
     part.onto = Onto::kOld;
@@ -143,6 +150,7 @@ void run_chunks(Micro micro_kernel, Index k, Tile tile) {
   tile.start = nullptr;
   tile.a = part.a;
   tile.b = part.b;
+  tile.next = part.next;
   tile.onto = Onto::kOld;
   micro_kernel(tile);
 }
@@ -162,8 +170,9 @@ void finish_row(const Result& to, Index i, Index j, Index cols, const float* t) 
 }
 
 void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Index k, Left a, const float* b, Index b_row,
-              const Result& to) {
+              const float* next, const Result& to) {
   Tile tile{k, a.p + i * a.row, a.row, a.col, b, b_row, to.c + i * to.ld + j, to.ld, to.onto};
+  tile.next = next;
   tile.target[0] = tile.target[1] = tile.c;
   tile.ld_target = to.ld;
   if (to.start) tile.start = to.start + i * to.ld_start + j, tile.ld_start = to.ld_start;
@@ -213,9 +222,12 @@ void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Righ
     const float* panel = last ? b.last : b.p + j / kPanel * b.panel;
     const Index b_row = last ? b.last_row : b.row;
     const Index tiles = (rows + kTallest[vecs] - 1) / kTallest[vecs];
+    // A large B comes from afar: the first tiles ask for the panel after theirs.
+    const float* next = !last && k * b.n >= kFar && j + 2 * kPanel <= b.n ? panel + b.panel : nullptr;
     for (Index t = 0; t < tiles; ++t) {  // heights as equal as possible
       const Index i = i0 + rows * t / tiles, height = i0 + rows * (t + 1) / tiles - i;
-      run_tile(micro_for(static_cast<int>(height), vecs), i, j, height, cols, k, a, panel, b_row, to);
+      run_tile(micro_for(static_cast<int>(height), vecs), i, j, height, cols, k, a, panel, b_row,
+               next && t < kPanelVecs ? next + t * k * 16 : nullptr, to);
     }
   }
 }
