@@ -24,6 +24,11 @@ Index depth(Draw& draw) {
 
 /// m·n·k kept small enough for the plain loops of spec.
 void sizes(Draw& draw, Index k, Index& m, Index& n) {
+  if (k > 500 && draw.one_in(3)) {  // one that is too large for the second-level cache is cut in another order
+    m = 40 + draw.below(80);
+    n = 256 * 1024 / k - 20 + draw.below(120);
+    return;
+  }
   const Index area = k > 200 ? 2000 : 9000;
   m = draw.size(draw.one_in(4) ? 300 : 60);
   const Index widest = area / (m > 0 ? m : 1);
