@@ -75,8 +75,10 @@ LATHE_INLINE i32x16 shift_right_logical(i32x16 a) {
 LATHE_INLINE void mul_wide(i32x16 a, i32x16 b, i32x16& high, i32x16& low) {
   const __m512i even = _mm512_mul_epu32(a.v, b.v);
   const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));
-  high.v = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-  low.v = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+  const __m512i highs = _mm512_setr_epi32(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+  const __m512i lows = _mm512_setr_epi32(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
+  high.v = _mm512_permutex2var_epi32(even, highs, odd);
+  low.v = _mm512_permutex2var_epi32(even, lows, odd);
 }
 
 struct Sum {
