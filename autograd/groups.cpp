@@ -2,6 +2,10 @@
 
 #include <lathe/autograd/tape.h>
 #include <lathe/tensor/lanes.h>
+#include <lathe/tensor/storage.h>
+
+#include <algorithm>
+#include <vector>
 
 namespace lathe {
 using autograd::Turn;
@@ -12,10 +16,15 @@ void for_each_group(Context& context, std::span<const Var> leaves, std::int64_t 
     for (std::int64_t group = 0; group < groups; ++group) f(group);
     return;
   }
+  std::vector<Storage*> weights;
   for (const Var& leaf : leaves) {
-    leaf.value().storage().pack_again();
     leaf.slot()->turn.begin();
+    Storage& storage = leaf.value().storage();
+    if (storage.packed_before() && std::find(weights.begin(), weights.end(), &storage) == weights.end())
+      weights.push_back(&storage);
   }
+  parallel(context.exec(), static_cast<std::int64_t>(weights.size()),
+           [&](std::int64_t i, int) { weights[static_cast<std::size_t>(i)]->pack_again(); });
   const auto end = [&] {
     for (const Var& leaf : leaves) leaf.slot()->turn.end();
   };

@@ -25,7 +25,7 @@ void Storage::pack(const char* op, const PackedEntry& entry) {
 }
 
 void Storage::pack_again() {
-  if (packed_version_ == version_ || packed_.empty()) return;
+  if (!packed_before()) return;
   packed_version_ = version_;
   for (const PackedEntry& entry : packed_) {
     if (entry.dtype == DType::kF32)

@@ -67,7 +67,8 @@ class Storage {
   };
   template <class T>
   Packed<T> packed(const char* op, Index offset, Index n, Index k, Index ldw);
-  /// Makes the packed forms that there were before the last edits again, with all threads: before groups run side by side.
+  /// Are there packed forms from before the last edits? pack_again() makes them anew, before groups run side by side.
+  bool packed_before() const { return packed_version_ != version_ && !packed_.empty(); }
   void pack_again();
 
  private:
