@@ -8,13 +8,23 @@ namespace lathe::nas {
 
 bool better(double a, double b, Direction direction) { return direction == Direction::minimise ? a < b : a > b; }
 
+namespace {
+
+/// Before `b` on the leaderboard, numbers aside.
+bool preferred(const Trial& a, const Trial& b, Direction direction) {
+  const double broken_a = violation(a), broken_b = violation(b);
+  return broken_a != broken_b ? broken_a < broken_b : better(a.values[0], b.values[0], direction);
+}
+
+}  // namespace
+
 std::vector<std::int64_t> leaderboard(const History& history, Direction direction) {
   std::vector<std::int64_t> out;
   for (const Trial& trial : history.trials)
     if (trial.state == TrialState::complete) out.push_back(trial.number);
-  const auto value = [&](std::int64_t n) { return history.trials[static_cast<std::size_t>(n)].values[0]; };
-  std::sort(out.begin(), out.end(),
-            [&](std::int64_t a, std::int64_t b) { return value(a) != value(b) ? better(value(a), value(b), direction) : a < b; });
+  const auto trial = [&](std::int64_t n) -> const Trial& { return history.trials[static_cast<std::size_t>(n)]; };
+  std::stable_sort(out.begin(), out.end(),
+                   [&](std::int64_t a, std::int64_t b) { return preferred(trial(a), trial(b), direction); });
   return out;
 }
 
@@ -43,7 +53,7 @@ std::vector<BestSoFar> best_so_far(const History& history, Direction direction) 
     const Trial& trial = history.trials[static_cast<std::size_t>(number)];
     if (trial.state != TrialState::complete) continue;
     BestSoFar entry{trial.finish_event, number, trial.values[0]};
-    if (!out.empty() && !better(entry.value, out.back().value, direction)) {
+    if (!out.empty() && !preferred(trial, history.trials[static_cast<std::size_t>(out.back().trial)], direction)) {
       entry.trial = out.back().trial;
       entry.value = out.back().value;
     }

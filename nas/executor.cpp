@@ -314,7 +314,7 @@ class Run {
 
   void submit(const Lease& lease, SegmentResult result) {
     try {
-      result = checked(std::move(result), engine_.header().directions.size());
+      result = checked(std::move(result), engine_.header().directions.size(), engine_.header().constraints.size());
     } catch (const InputError&) {
       storage_.release(lease, Release::stopped, "malformed result");
       throw;

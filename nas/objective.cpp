@@ -20,6 +20,15 @@ bool good_digest(std::string_view digest) {
   return true;
 }
 
+std::string numbers(const std::vector<double>& values) {
+  std::string out;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i) out += ',';
+    out += number(values[i]);
+  }
+  return out;
+}
+
 class FunctionObjective final : public Objective {
  public:
   using PlanFunction = std::function<Plan(const Point&)>;
@@ -45,11 +54,8 @@ std::string to_text(const SegmentResult& result) {
     if (!result.digest.empty()) out += " digest=" + result.digest;
     return out;
   }
-  std::string out = "values=";
-  for (std::size_t i = 0; i < result.values.size(); ++i) {
-    if (i) out += ',';
-    out += number(result.values[i]);
-  }
+  std::string out = "values=" + numbers(result.values);
+  if (!result.constraints.empty()) out += " constraints=" + numbers(result.constraints);
   if (result.unit_done) out += " end";
   if (!result.digest.empty()) out += " digest=" + result.digest;
   return out;
@@ -61,14 +67,19 @@ SegmentResult parse_segment_result(std::string_view text) {
   };
   SegmentResult result;
   bool has_values = false;
+  const auto read = [&](std::string_view list, std::vector<double>& into) {
+    for (const std::string_view value : split(list, ',')) {
+      const auto x = parse_double(value);
+      if (!x || !std::isfinite(*x)) throw refuse(str("`", value, "` is not a finite number"));
+      into.push_back(*x);
+    }
+  };
   for (const std::string_view part : split(text, ' ')) {
     if (part.starts_with("values=")) {
       has_values = true;
-      for (const std::string_view value : split(part.substr(7), ',')) {
-        const auto x = parse_double(value);
-        if (!x || !std::isfinite(*x)) throw refuse(str("`", value, "` is not a finite number"));
-        result.values.push_back(*x);
-      }
+      read(part.substr(7), result.values);
+    } else if (part.starts_with("constraints=")) {
+      read(part.substr(12), result.constraints);
     } else if (part.starts_with("failure=")) {
       const std::string_view name = part.substr(8);
       for (std::size_t i = 1; i < kFailureNames.size(); ++i)
@@ -83,27 +94,36 @@ SegmentResult parse_segment_result(std::string_view text) {
     }
   }
   if (has_values == (result.failure != Failure::none)) throw refuse("expected either values or a failure");
+  if (!has_values && !result.constraints.empty()) throw refuse("a failure has no constraints");
   return result;
 }
 
-SegmentResult checked(SegmentResult result, std::size_t objectives) {
+SegmentResult checked(SegmentResult result, std::size_t objectives, std::size_t constraints) {
   if (!good_digest(result.digest))
     throw InputError(str("the digest `", result.digest, "` of a segment has characters other than [0-9A-Za-z_:.-]"));
   if (result.failure == Failure::none) {
     if (result.values.size() != objectives)
       throw InputError(str("the objective reported ", result.values.size(), " values, expected ", objectives));
-    for (const double value : result.values)
-      if (!std::isfinite(value)) {
+    if (result.constraints.size() != constraints)
+      throw InputError(str("the objective reported ", result.constraints.size(), " constraints, expected ", constraints));
+    const auto require_finite = [&](const std::vector<double>& numbers, const char* what) {
+      for (const double value : numbers) {
+        if (std::isfinite(value)) continue;
         result.failure = Failure::non_finite;
-        if (result.note.empty()) result.note = str("the objective reported the value ", value);
+        if (result.note.empty()) result.note = str("the objective reported the ", what, " ", value);
       }
+    };
+    require_finite(result.values, "value");
+    require_finite(result.constraints, "constraint");
   }
   if (result.failure != Failure::none) {
     result.values.clear();
+    result.constraints.clear();
     result.unit_done = false;
   }
-  for (double& value : result.values)
-    if (value == 0) value = 0;  // −0 would be written differently
+  for (auto* numbers : {&result.values, &result.constraints})
+    for (double& value : *numbers)
+      if (value == 0) value = 0;  // −0 would be written differently
   return result;
 }
 

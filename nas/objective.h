@@ -51,22 +51,25 @@ struct SegmentResult {
   bool unit_done = false;      ///< patience: the remaining segments of this unit are not run (and not charged)
   Failure failure = Failure::none;
   std::string digest;  ///< optional, [0-9A-Za-z_:.-]*: hash of the weights, so that the study hash covers them
+  /// One per StudyHeader::constraints: c ≤ 0 holds, c > 0 says by how much it is broken. Not finite = Failure::non_finite.
+  std::vector<double> constraints;
 
   std::string note;        ///< message of a failure. Not part of the study hash
   std::string attributes;  ///< JSON object of facts to store (seconds, train loss). Not part of the study hash
 
-  static SegmentResult of(double value) { return {{value}, false, Failure::none, {}, {}, {}}; }
-  static SegmentResult failed(Failure why, std::string message) { return {{}, false, why, {}, std::move(message), {}}; }
+  static SegmentResult of(double value) { return {{value}, false, Failure::none, {}, {}, {}, {}}; }
+  static SegmentResult failed(Failure why, std::string message) { return {{}, false, why, {}, {}, std::move(message), {}}; }
   bool operator==(const SegmentResult&) const = default;
 };
 
-/// The hashed part as text without line breaks: `values=0.25,3 end digest=9f…` or `failure=non_finite`.
+/// The hashed part as text without line breaks: `values=0.25,3 constraints=-1,0.5 end digest=9f…` (what is absent or empty is
+/// left out) or `failure=non_finite`.
 std::string to_text(const SegmentResult& result);
 /// The inverse; `note` and `attributes` stay empty. InputError if `text` is no such text.
 SegmentResult parse_segment_result(std::string_view text);
-/// Makes a result fit for the log: values that are not finite become Failure::non_finite. InputError: wrong number of
-/// values, or characters in the digest that are not allowed.
-SegmentResult checked(SegmentResult result, std::size_t objectives);
+/// Makes a result fit for the log: values and constraints that are not finite become Failure::non_finite. InputError: wrong
+/// number of values or constraints, or characters in the digest that are not allowed.
+SegmentResult checked(SegmentResult result, std::size_t objectives, std::size_t constraints = 0);
 
 /// How the units of a trial become one number per objective. Part of the header.
 struct Judging {

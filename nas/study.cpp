@@ -5,6 +5,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/event_reader.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace lathe::nas {
@@ -99,7 +100,13 @@ std::string StudyHeader::json() const {
     w.begin_object().member("metric", metrics[i]);
     w.member("direction", directions[i] == Direction::minimise ? "minimise" : "maximise").end_object();
   }
-  w.end_array().key("judging").begin_object().member("aggregate", aggregate_name(judging.aggregate));
+  w.end_array();
+  if (!constraints.empty()) {
+    w.key("constraints").begin_array();
+    for (const std::string& constraint : constraints) w.value(constraint);
+    w.end_array();
+  }
+  w.key("judging").begin_object().member("aggregate", aggregate_name(judging.aggregate));
   w.member("unit_value", judging.unit_value == Judging::UnitValue::best ? "best" : "last").key("weights").begin_array();
   for (const double weight : judging.weights) w.value(weight);
   w.end_array().end_object();
@@ -118,6 +125,12 @@ void StudyHeader::check() const {
   };
   require(!directions.empty(), "there is no objective");
   require(directions.size() == metrics.size(), str(directions.size(), " directions but ", metrics.size(), " metrics"));
+  for (std::size_t i = 0; i < constraints.size(); ++i) {
+    require(!constraints[i].empty(), str("constraint ", i, " has no name"));
+    require(std::find(constraints.begin(), constraints.begin() + static_cast<std::ptrdiff_t>(i), constraints[i]) ==
+                constraints.begin() + static_cast<std::ptrdiff_t>(i),
+            str("two constraints have the name `", constraints[i], "`"));
+  }
   require(virtual_workers >= 1 && virtual_workers <= kMostWorkers,
           str("virtual_workers is ", virtual_workers, ", expected 1 to ", kMostWorkers));
   require(trials >= 1, str("trials is ", trials, ", expected at least 1"));
@@ -168,13 +181,15 @@ void apply(History& history, const Space& space, const RecordedEvent& event, con
         return;
       }
       const Segment& planned = trial.plan.segments[static_cast<std::size_t>(fields.segment)];
-      trial.reports.push_back({fields.segment, planned.unit, planned.step, fields.result.values, fields.time});
+      trial.reports.push_back(
+          {fields.segment, planned.unit, planned.step, fields.result.values, fields.time, fields.result.constraints});
       return;
     }
     case Event::Kind::finish: {
       Trial& trial = trial_of(history, fields, event);
       trial.state = fields.state;
       trial.values = fields.result.values;
+      trial.constraints = fields.result.constraints;
       trial.failure = fields.result.failure;
       trial.finished = fields.time;
       trial.finish_event = fields.index;

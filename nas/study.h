@@ -26,6 +26,8 @@ struct StudyHeader {
   std::uint64_t seed = 1;
   std::vector<Direction> directions = {Direction::maximise};  ///< one per objective
   std::vector<std::string> metrics = {"value"};               ///< names of the objectives
+  /// Names of the constraints that every report states; none: no word of them in header and events.
+  std::vector<std::string> constraints;
   Judging judging;
   std::string sampler = "random@1";  ///< tag: name@version of its semantics
   Settings sampler_settings;
@@ -37,7 +39,8 @@ struct StudyHeader {
 
   /// Canonical JSON object, keys in fixed order, `name` left out.
   std::string json() const;
-  /// InputError: no objective, directions and metrics of different number, V or trials below 1, bad weights.
+  /// InputError: no objective, directions and metrics of different number, empty or equal names of constraints, V or trials
+  /// below 1, bad weights.
   void check() const;
 };
 
@@ -56,7 +59,8 @@ std::optional<std::string> header_difference(const std::string& recorded, const 
 /// Is `a` better than `b`?
 bool better(double a, double b, Direction direction);
 
-/// Numbers of the complete trials, best first by the first objective; ties: smaller number first.
+/// Numbers of the complete trials, best first: feasible ones by the first objective, then the others by violation(), then the
+/// first objective; ties: smaller number first.
 std::vector<std::int64_t> leaderboard(const History& history, Direction direction);
 
 struct Counts {
@@ -66,7 +70,7 @@ Counts count_states(const History& history);
 
 struct BestSoFar {
   std::uint64_t event = 0;  ///< commit index at which the trial finished
-  std::int64_t trial = 0;   ///< best complete trial up to then
+  std::int64_t trial = 0;   ///< best complete trial up to then, in the order of leaderboard()
   double value = 0;
 };
 /// One entry per complete trial, in the order of commits.

@@ -22,13 +22,38 @@ const char* state_name(TrialState state) {
   return "";
 }
 
-std::vector<double> verdict(const Trial& trial, const Judging& judging, std::span<const Direction> directions) {
-  std::map<int, const Report*> units;  // ascending: the order of the sums
+namespace {
+
+/// The report that counts for each unit; ascending: the order of the sums.
+std::map<int, const Report*> counted_reports(const Trial& trial, const Judging& judging, std::span<const Direction> directions) {
+  std::map<int, const Report*> units;
   for (const Report& report : trial.reports) {
     const Report*& kept = units[report.unit];
     if (!kept || judging.unit_value == Judging::UnitValue::last || better(report.values[0], kept->values[0], directions[0]))
       kept = &report;
   }
+  return units;
+}
+
+}  // namespace
+
+std::vector<double> constraints_of(const Trial& trial, const Judging& judging, std::span<const Direction> directions) {
+  std::vector<double> out;
+  for (const auto& [unit, report] : counted_reports(trial, judging, directions)) {
+    if (out.empty()) out = report->constraints;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = std::max(out[i], report->constraints.at(i));
+  }
+  return out;
+}
+
+double violation(const Trial& trial) {
+  double sum = 0;
+  for (const double c : trial.constraints) sum += std::max(0.0, c);
+  return sum;
+}
+
+std::vector<double> verdict(const Trial& trial, const Judging& judging, std::span<const Direction> directions) {
+  const auto units = counted_reports(trial, judging, directions);
   std::vector<double> out;
   if (units.empty()) return out;
   for (std::size_t k = 0; k < directions.size(); ++k) {
@@ -82,6 +107,7 @@ std::string Event::line() const {
     case Kind::finish: {
       std::string out = str(head, "finish trial=", trial, " state=", state_name(state));
       if (!values.empty()) out += " values=" + values_text(values);
+      if (!constraints.empty()) out += " constraints=" + values_text(constraints);
       if (failure != Failure::none) out += str(" failure=", failure_name(failure));
       return out;
     }

@@ -17,7 +17,8 @@ const char* state_name(TrialState state);  ///< "running", "complete", "pruned",
 struct Report {
   int segment = 0, unit = 0, step = 0;
   std::vector<double> values;
-  std::uint64_t time = 0;  ///< virtual
+  std::uint64_t time = 0;           ///< virtual
+  std::vector<double> constraints;  ///< one per StudyHeader::constraints
 };
 
 struct Trial {
@@ -28,6 +29,9 @@ struct Trial {
   TrialState state = TrialState::running;
   std::vector<Report> reports;  ///< committed ones, in order
   std::vector<double> values;   ///< complete: the verdict; pruned: the verdict over what was reported; else empty
+  /// Where there are values: per constraint the largest over the units, each unit by the report that counts for its value (so a
+  /// constraint has to hold in every unit). c ≤ 0 is feasible; none: feasible.
+  std::vector<double> constraints;
   Failure failure = Failure::none;
   std::string note;                         ///< message of the failure
   std::uint64_t started = 0, finished = 0;  ///< virtual times
@@ -43,6 +47,11 @@ struct History {
 
 /// The verdict over a trial's reports: each unit's value (last or best), aggregated over the units that reported.
 std::vector<double> verdict(const Trial& trial, const Judging& judging, std::span<const Direction> directions);
+/// The constraints over a trial's reports, as Trial::constraints says.
+std::vector<double> constraints_of(const Trial& trial, const Judging& judging, std::span<const Direction> directions);
+/// Σ max(0, c): 0 for a feasible trial, one without constraints included.
+double violation(const Trial& trial);
+inline bool feasible(const Trial& trial) { return violation(trial) == 0; }
 
 /// One line of a study's log. Events are numbered from 0 without gaps; the number is the *commit index*.
 struct Event {
@@ -63,7 +72,7 @@ struct Event {
   Segment planned;  ///< report: the plan's entry for `segment`
   SegmentResult result;
   TrialState state = TrialState::running;
-  std::vector<double> values;
+  std::vector<double> values, constraints;  ///< finish
   Failure failure = Failure::none;
   std::string note;  ///< finish after a failure: its message. Not in line()
   std::int64_t trials = 0;
@@ -72,6 +81,7 @@ struct Event {
   ///   7 120 propose trial=3 worker=0 plan=0/1/40,0/2/40 point={"layers":2,"lr":0.001}
   ///   8 160 report trial=3 segment=0 values=0.75
   ///   9 160 finish trial=3 state=pruned values=0.75
+  /// Constraints, if the study has any, follow the values: `values=0.75 constraints=-1,0.5`.
   std::string line() const;
 };
 

@@ -74,7 +74,7 @@ bool VirtualTime::submit(TaskKey key, SegmentResult result) {
     throw InputError(str("there is no trial ", key.trial));
   if (key.segment < 0 || static_cast<std::size_t>(key.segment) >= trial(key.trial).plan.segments.size())
     throw InputError(str("trial ", key.trial, " has no segment ", key.segment));
-  result = checked(std::move(result), header_.directions.size());
+  result = checked(std::move(result), header_.directions.size(), header_.constraints.size());
   for (auto& worker : workers_)
     if (worker && worker->trial == key.trial && key.segment >= worker->segment)
       return worker->results.emplace(key.segment, std::move(result)).second;
@@ -125,10 +125,14 @@ Event& VirtualTime::add_event(std::vector<Event>& batch, Event::Kind kind, std::
 }
 
 void VirtualTime::end_trial(Trial& t, TrialState state, std::vector<Event>& batch) {
-  if (state != TrialState::failed) t.values = verdict(t, header_.judging, header_.directions);
+  if (state != TrialState::failed) {
+    t.values = verdict(t, header_.judging, header_.directions);
+    t.constraints = constraints_of(t, header_.judging, header_.directions);
+  }
   const bool finite = std::all_of(t.values.begin(), t.values.end(), [](double v) { return std::isfinite(v); });
   if (!finite) {  // the aggregate of huge values may overflow
     t.values.clear();
+    t.constraints.clear();
     t.failure = Failure::non_finite;
     t.note = "the aggregate over the units is not finite";
     state = TrialState::failed;
@@ -138,6 +142,7 @@ void VirtualTime::end_trial(Trial& t, TrialState state, std::vector<Event>& batc
   Event& event = add_event(batch, Event::Kind::finish, t.number);
   event.state = t.state;
   event.values = t.values;
+  event.constraints = t.constraints;
   event.failure = t.failure;
   event.note = t.note;
   t.finish_event = event.index;
@@ -160,7 +165,7 @@ bool VirtualTime::commit(Running& r, std::vector<Event>& batch) {
     end_trial(t, TrialState::failed, batch);
     return false;
   }
-  t.reports.push_back({r.segment, planned.unit, planned.step, std::move(result.values), now_});
+  t.reports.push_back({r.segment, planned.unit, planned.step, std::move(result.values), now_, std::move(result.constraints)});
   if (result.unit_done) r.done_units.insert(planned.unit);
   if (next_segment(t.plan, r.segment, r.done_units) >= 0) return true;
   end_trial(t, TrialState::complete, batch);

@@ -44,6 +44,13 @@ void bind_number(Statement& statement, double value) {
   }
 }
 
+std::string json_numbers(const std::vector<double>& numbers) {
+  JsonWriter json;
+  json.begin_array();
+  for (const double number : numbers) json.value(number);
+  return json.end_array().text();
+}
+
 class SqliteStorage final : public Storage {
  public:
   SqliteStorage(std::shared_ptr<SqliteConnection> connection, std::int64_t study, std::string name)
@@ -353,6 +360,10 @@ class SqliteStorage final : public Storage {
         insert.execute();
         insert.reset();
       }
+    }
+    if (!event.constraints.empty()) {
+      Statement insert(*db_, "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES (?, 'constraints', ?)");
+      insert.bind(id).bind(json_numbers(event.constraints)).execute();
     }
     if (event.state == TrialState::pruned && multi_objective_) attribute(id, "lathe:state", "PRUNED");
     if (event.state == TrialState::failed) {

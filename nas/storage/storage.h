@@ -92,9 +92,9 @@ class Storage {
   ///   propose  a trial appears as RUNNING with its number, all active parameters and plan.attributes
   ///   report   values (objective 0) become the intermediate value at intermediate_step(); a failed segment has none;
   ///            result.attributes are kept; the task (trial, segment) is removed
-  ///   finish   state, values, failure and note are set (in multi-objective studies PRUNED is shown as FAIL with the
+  ///   finish   state, values, constraints, failure and note are set (in multi-objective studies PRUNED is shown as FAIL with the
   ///            attribute lathe:state=PRUNED); every task of the trial is removed, claimed ones too: their results come to
-  ///            nothing
+  ///            nothing; constraints become Optuna's system attribute `constraints`
   ///   extend   only the log
   /// `space` is the study's space (distributions of the parameters).
   virtual bool append(std::uint64_t from, std::span<const Event> events, const Space& space) = 0;

@@ -26,7 +26,7 @@ Trial done(std::int64_t number, double value, Point point = {}, TrialState state
 }  // namespace
 
 TEST_CASE("results: text and back") {
-  SegmentResult r{{0.1, -2e-300, 12345678}, true, Failure::none, "sha:9f-Z_.", "note", "{}"};
+  SegmentResult r{{0.1, -2e-300, 12345678}, true, Failure::none, "sha:9f-Z_.", {}, "note", "{}"};
   CHECK(to_text(r) == "values=0.1,-2e-300,12345678 end digest=sha:9f-Z_.");
   SegmentResult back = parse_segment_result(to_text(r));
   CHECK(back.values == r.values);
@@ -44,6 +44,46 @@ TEST_CASE("results: text and back") {
   r.digest = "a b";
   CHECK(contains(message_of([&] { checked(r, 3); }), "digest"));
   CHECK(contains(message_of([&] { checked(SegmentResult::of(1), 2); }), "1 values, expected 2"));
+}
+
+TEST_CASE("results: constraints follow the values, and only where there are any") {
+  SegmentResult r = SegmentResult::of(0.5);
+  r.constraints = {-1, 0.25};
+  r.unit_done = true;
+  CHECK(to_text(r) == "values=0.5 constraints=-1,0.25 end");
+  CHECK(parse_segment_result(to_text(r)) == r);
+  for (const char* bad : {"values=1 constraints=", "values=1 constraints=inf", "values=1 constraints=x", "constraints=1",
+                          "failure=error constraints=1"})
+    CHECK_THROWS_AS(parse_segment_result(bad), InputError);
+  CHECK(checked(r, 1, 2) == r);
+  CHECK(contains(message_of([&] { checked(r, 1); }), "2 constraints, expected 0"));
+  CHECK(contains(message_of([&] { checked(SegmentResult::of(1), 1, 1); }), "0 constraints, expected 1"));
+  r.constraints[0] = -0.0;
+  CHECK(to_text(checked(r, 1, 2)) == "values=0.5 constraints=0,0.25 end");
+  r.constraints[1] = std::nan("");
+  const SegmentResult nan = checked(r, 1, 2);
+  CHECK(nan.failure == Failure::non_finite);
+  CHECK(nan.note == "the objective reported the constraint nan");
+  CHECK(to_text(nan) == "failure=non_finite");
+  CHECK(checked(SegmentResult::failed(Failure::error, "x"), 1, 2).failure == Failure::error);
+}
+
+TEST_CASE("constraints: of the report that counts, the largest over the units") {
+  const std::vector<Direction> up = {Direction::maximise};
+  Trial t;
+  t.reports = {
+      {0, 0, 1, {0.5}, 0, {-1, 2}}, {1, 0, 2, {0.9}, 0, {-2, 1}}, {2, 0, 3, {0.7}, 0, {5, 5}}, {3, 1, 1, {0.3}, 0, {-3, 3}}};
+  Judging j;
+  CHECK(constraints_of(t, j, up) == std::vector<double>{-2, 3});
+  j.unit_value = Judging::UnitValue::last;
+  CHECK(constraints_of(t, j, up) == std::vector<double>{5, 5});
+  CHECK(feasible(t));  // nothing is decided yet
+  t.constraints = {-2, 3, 0, 0.5};
+  CHECK(violation(t) == 3.5);
+  CHECK_FALSE(feasible(t));
+  t.constraints = {-2, 0};
+  CHECK(feasible(t));
+  CHECK(constraints_of(Trial{}, j, up).empty());
 }
 
 TEST_CASE("verdict: units, aggregates, directions") {
@@ -176,6 +216,21 @@ TEST_CASE("analysis: leaderboard, best so far, counts") {
   CHECK(leaderboard(History{}, Direction::minimise).empty());
 }
 
+TEST_CASE("analysis: feasible trials come first, then the least infeasible") {
+  History h;
+  h.trials = {done(0, 0.9), done(1, 0.5), done(2, 0.8), done(3, 0.6), done(4, 0.7)};
+  h.trials[0].constraints = {-1, 3};
+  h.trials[2].constraints = {1, 1};
+  h.trials[3].constraints = {0, -5};
+  h.trials[4].constraints = {2, -9};
+  h.finished = {0, 2, 4, 1, 3};
+  CHECK(leaderboard(h, Direction::maximise) == std::vector<std::int64_t>{3, 1, 2, 4, 0});
+  const auto best = best_so_far(h, Direction::maximise);
+  std::vector<std::int64_t> trials;
+  for (const BestSoFar& entry : best) trials.push_back(entry.trial);
+  CHECK(trials == std::vector<std::int64_t>{0, 2, 2, 1, 3});
+}
+
 TEST_CASE("analysis: the best lies on the edge of the range") {
   const Space space = SpaceBuilder()
                           .real("lr", 1e-4, 1e-2, {.log = true})
@@ -194,6 +249,20 @@ TEST_CASE("analysis: the best lies on the edge of the range") {
   REQUIRE(warnings.size() == 2);
   CHECK(warnings[0].text() == "`lr` is at the top of its range in 4 of the 5 best trials: widen it");
   CHECK(warnings[1].text() == "`h` is at the bottom of its range in 4 of the 5 best trials: widen it");
+}
+
+TEST_CASE("constraints: part of header and hash only where there are names") {
+  StudyHeader h;
+  const std::string plain = h.json();
+  CHECK_FALSE(contains(plain, "constraints"));
+  h.constraints = {"latency_ms"};
+  CHECK(contains(h.json(), R"(],"constraints":["latency_ms"],"judging":)"));
+  CHECK(header_difference(plain, h.json()) == "`constraints` was absent, is [\"latency_ms\"]");
+  h.check();
+  h.constraints = {"a", "b", "a"};
+  CHECK(message_of([&] { h.check(); }) == "study: two constraints have the name `a`");
+  h.constraints = {""};
+  CHECK(message_of([&] { h.check(); }) == "study: constraint 0 has no name");
 }
 
 TEST_CASE("checkpoints: the newest before a segment; a cache") {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <lathe/base/error.h>
 #include <lathe/base/file.h>
+#include <lathe/nas/storage/memory.h>
 #include <lathe/nas/storage/sqlite.h>
 #include <lathe/nas/storage/sqlite_connection.h>
 
@@ -127,20 +128,68 @@ TEST_CASE("what other programs changed is told") {
 TEST_CASE("multi-objective studies keep Optuna's samplers alive: a pruned trial is shown as failed") {
   const TemporaryFolder folder;
   const auto file = folder / "study.db";
-  StudyHeader header = small_study(4);
+  StudyHeader header = small_study(12);
   header.directions = {Direction::maximise, Direction::minimise};
   header.metrics = {"accuracy", "latency_ms"};
-  header.pruner = "none@1";
+  header.pruner_settings = {{"n_startup_trials", 1}};
+  header.virtual_workers = 1;
   auto storage = sqlite_backend(file, true)->create(header);
-  const auto objective = objective_of([](const Point&) { return Plan(); },
-                                      [](const Point& p, const SegmentContext&, const Checkpoint&) {
-                                        SegmentResult r;
-                                        r.values = {p.real("lr"), 2.5};
-                                        return r;
-                                      });
-  CHECK(execute(header, *objective, *storage).finished);
+  const auto objective = objective_of(
+      [](const Point&) {
+        return Plan{{{0, 1, 1}, {0, 2, 1}}, ""};
+      },
+      [](const Point&, const SegmentContext& c, const Checkpoint&) {
+        SegmentResult r;
+        r.values = {c.trial % 3 == 1 ? 0.0 : 1.0, 2.5};  // trials 1, 4, 7, 10 are below the median
+        return r;
+      });
+  const StudyRun run = execute(header, *objective, *storage);
+  CHECK(run.finished);
+  CHECK(count_states(run.history).pruned == 4);
   CHECK(ask(file, "SELECT group_concat(direction) FROM study_directions") == "MAXIMIZE,MINIMIZE");
-  CHECK(ask(file, "SELECT count(*) FROM trial_values WHERE objective = 1 AND value = 2.5") == "4");
+  CHECK(ask(file, "SELECT count(*) FROM trial_values WHERE objective = 1 AND value = 2.5") == "8");
+  CHECK(ask(file, "SELECT group_concat(number) FROM trials WHERE state = 'FAIL'") == "1,4,7,10");
+  CHECK(ask(file,
+            "SELECT group_concat(number) FROM trials JOIN trial_user_attributes USING (trial_id) WHERE key = 'lathe:state' AND "
+            "value_json = '\"PRUNED\"'") == "1,4,7,10");
+  CHECK(storage->foreign_changes().empty());
+}
+
+TEST_CASE("constraints become Optuna's system attribute, and a resumed study has them again") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  StudyHeader header = small_study(6);
+  header.constraints = {"latency_ms", "size_mb"};
+  const auto objective = objective_of(
+      [](const Point&) {
+        return Plan{{{0, 1, 1}, {0, 2, 1}}, ""};
+      },
+      [](const Point&, const SegmentContext& c, const Checkpoint&) {
+        if (c.trial == 4) return SegmentResult::failed(Failure::error, "no");
+        SegmentResult r = SegmentResult::of(1 + c.segment.step);
+        r.constraints = {static_cast<double>(c.trial) - 2.5, -1};
+        return r;
+      });
+  auto storage = sqlite_backend(file, true)->create(header);
+  ExecutorOptions half;
+  half.until_event = 20;
+  const StudyRun begun = execute(header, *objective, *storage, half);
+  CHECK_FALSE(begun.finished);
+  const StudyRun run = execute(header, *objective, *storage);
+  CHECK(run.finished);
+  CHECK(
+      ask(file,
+          "SELECT number || ' ' || value_json FROM trials JOIN trial_system_attributes USING (trial_id) WHERE key = 'constraints' "
+          "ORDER BY number") == "0 [-2.5,-1]\n1 [-1.5,-1]\n2 [-0.5,-1]\n3 [0.5,-1]\n5 [2.5,-1]");
+  const History history = read_history(header.space, storage->events(0));
+  for (std::size_t i = 0; i < 6; ++i) CHECK(history.trials[i].constraints == run.history.trials[i].constraints);
+  CHECK(history.trials[3].reports[1].constraints == std::vector<double>{0.5, -1});
+  CHECK(feasible(history.trials[2]));
+  CHECK_FALSE(feasible(history.trials[3]));
+  CHECK(leaderboard(history, Direction::maximise) == std::vector<std::int64_t>{0, 1, 2, 3, 5});
+  const auto memory = memory_storage(header);
+  CHECK(execute(header, *objective, *memory).hash == run.hash);
+  CHECK(memory->events(0) == storage->events(0));
 }
 
 }  // namespace
