@@ -6,6 +6,7 @@
 #include <lathe/nas/sampler/grid.h>
 #include <lathe/nas/sampler/random.h>
 #include <lathe/nas/sampler/sampler.h>
+#include <lathe/nas/sampler/tpe.h>
 
 namespace lathe::nas {
 namespace {
@@ -66,6 +67,7 @@ SamplerRegistry SamplerRegistry::builtin() {
     check_settings("sampler random", h.sampler_settings, {});
     return std::make_unique<RandomSampler>();
   });
+  r.add("tpe@optuna-5.0", [](const StudyHeader& h) { return std::make_unique<TpeSampler>(h); });
   return r;
 }
 
