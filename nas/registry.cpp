@@ -3,9 +3,11 @@
 #include <lathe/nas/pruner/median.h>
 #include <lathe/nas/pruner/none.h>
 #include <lathe/nas/pruner/pruner.h>
+#include <lathe/nas/sampler/evolution.h>
 #include <lathe/nas/sampler/grid.h>
 #include <lathe/nas/sampler/random.h>
 #include <lathe/nas/sampler/sampler.h>
+#include <lathe/nas/sampler/sobol.h>
 #include <lathe/nas/sampler/tpe.h>
 
 namespace lathe::nas {
@@ -62,11 +64,13 @@ std::vector<std::string> tags_of(const Factories& factories) {
 
 SamplerRegistry SamplerRegistry::builtin() {
   SamplerRegistry r;
+  r.add("evolution@1", [](const StudyHeader& h) { return std::make_unique<EvolutionSampler>(h); });
   r.add("grid@1", [](const StudyHeader& h) { return std::make_unique<GridSampler>(h); });
   r.add("random@1", [](const StudyHeader& h) {
     check_settings("sampler random", h.sampler_settings, {});
     return std::make_unique<RandomSampler>();
   });
+  r.add("sobol@1", [](const StudyHeader& h) { return std::make_unique<SobolSampler>(h); });
   r.add("tpe@optuna-5.0", [](const StudyHeader& h) { return std::make_unique<TpeSampler>(h); });
   return r;
 }
