@@ -5,6 +5,7 @@
 #include <lathe/nas/pruner/pruner.h>
 #include <lathe/nas/sampler/evolution.h>
 #include <lathe/nas/sampler/grid.h>
+#include <lathe/nas/sampler/nsga2.h>
 #include <lathe/nas/sampler/random.h>
 #include <lathe/nas/sampler/sampler.h>
 #include <lathe/nas/sampler/sobol.h>
@@ -66,6 +67,7 @@ SamplerRegistry SamplerRegistry::builtin() {
   SamplerRegistry r;
   r.add("evolution@1", [](const StudyHeader& h) { return std::make_unique<EvolutionSampler>(h); });
   r.add("grid@1", [](const StudyHeader& h) { return std::make_unique<GridSampler>(h); });
+  r.add("nsga2@1", [](const StudyHeader& h) { return std::make_unique<Nsga2Sampler>(h); });
   r.add("random@1", [](const StudyHeader& h) {
     check_settings("sampler random", h.sampler_settings, {});
     return std::make_unique<RandomSampler>();
