@@ -4,6 +4,7 @@
 #include <lathe/nas/pruner/none.h>
 #include <lathe/nas/pruner/pruner.h>
 #include <lathe/nas/sampler/evolution.h>
+#include <lathe/nas/sampler/gp.h>
 #include <lathe/nas/sampler/grid.h>
 #include <lathe/nas/sampler/nsga2.h>
 #include <lathe/nas/sampler/random.h>
@@ -66,6 +67,7 @@ std::vector<std::string> tags_of(const Factories& factories) {
 SamplerRegistry SamplerRegistry::builtin() {
   SamplerRegistry r;
   r.add("evolution@1", [](const StudyHeader& h) { return std::make_unique<EvolutionSampler>(h); });
+  r.add("gp@1", [](const StudyHeader& h) { return std::make_unique<GpSampler>(h); });
   r.add("grid@1", [](const StudyHeader& h) { return std::make_unique<GridSampler>(h); });
   r.add("nsga2@1", [](const StudyHeader& h) { return std::make_unique<Nsga2Sampler>(h); });
   r.add("random@1", [](const StudyHeader& h) {
