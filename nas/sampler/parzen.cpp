@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kDropped = 40;  // nats below the prior kernel
 constexpr std::size_t kNewest = 25;
+constexpr double kReach = 10;  // σ
 
 double square(double x) { return x * x; }
 
@@ -136,34 +137,67 @@ std::vector<double> age_weights(std::size_t m) {
   return out;
 }
 
+void ParzenLine::Group::add(double m, double i, double f) {
+  mu.push_back(m);
+  inverse.push_back(i);
+  factor.push_back(f);
+}
+
+double ParzenLine::sum(const Group& group, std::size_t from, std::size_t to, const Place& place, MassCache& cache) const {
+  if (axis_->kind() == Axis::Kind::stepped) {
+    double sum = 0;
+    for (std::size_t k = from; k < to; ++k)
+      sum += group.factor[k] *
+             exp_of_negative(cache((place.left - group.mu[k]) * group.inverse[k], (place.right - group.mu[k]) * group.inverse[k]));
+    return sum;
+  }
+  double lanes[4] = {0, 0, 0, 0};  // a fixed order of summation that four units share
+  std::size_t k = from;
+  for (; k + 4 <= to; k += 4)
+    for (std::size_t l = 0; l < 4; ++l)
+      lanes[l] += group.factor[k + l] * exp_of_negative(-0.5 * square((place.mu - group.mu[k + l]) * group.inverse[k + l]));
+  for (std::size_t l = 0; k < to; ++k, ++l)
+    lanes[l] += group.factor[k] * exp_of_negative(-0.5 * square((place.mu - group.mu[k]) * group.inverse[k]));
+  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
+double ParzenLine::log_density(const Place& place, MassCache& cache) const {
+  if (axis_->kind() == Axis::Kind::choice) return choices_[static_cast<std::size_t>(place.x)];
+  const auto begin = narrow_.mu.begin(), end = narrow_.mu.end();
+  const auto from = std::lower_bound(begin, end, place.left - kReach * smallest_);
+  const auto to = std::upper_bound(from, end, place.right + kReach * smallest_);
+  const double close = sum(narrow_, static_cast<std::size_t>(from - begin), static_cast<std::size_t>(to - begin), place, cache);
+  return math::log(close + sum(wide_, 0, wide_.mu.size(), place, cache));
+}
+
 ParzenBuilder::ParzenBuilder(const Ledger& ledger) : ledger_(ledger) {
   for (auto& memory : memory_) memory.resize(ledger.axes().size());
 }
 
-double ParzenBuilder::norm(const Axis& axis, double mu, double sigma) {
+double ParzenBuilder::norm(const Axis& axis, double mu, double sigma) const {
   const double inverse = 1 / sigma;
   const double mass = log_normal_mass((axis.low() - mu) * inverse, (axis.high() - mu) * inverse);
   return axis.kind() == Axis::Kind::stepped ? mass : mass + math::log(sigma) + kLogSqrt2Pi;
 }
 
-void ParzenBuilder::fill_numbers(std::size_t a, Side side, std::size_t m, Kernels& kernels) {
+// put(trial, memory) for the observations of a side, in the order of their layout; memory[trial] knows their σ.
+template <class Put>
+void ParzenBuilder::walk(std::size_t a, Side side, std::size_t m, const Put& put) {
   const Axis& axis = ledger_.axes()[a];
   const Ledger::Column& column = ledger_.column(a);
   Memory& memory = memory_[side == Side::above][a];
-  memory.sigma.resize(ledger_.trials(), 0);
-  memory.norm.resize(ledger_.trials(), 0);
+  for (auto* list : {&memory.sigma, &memory.inverse, &memory.norm, &memory.factor}) list->resize(ledger_.trials(), 0);
   const double range = axis.high() - axis.low();
   const double smallest = range / std::min(100.0, static_cast<double>(m + 2));
-  const auto put = [&](std::uint32_t trial, double left_gap, double right_gap) {
+  const auto found = [&](std::uint32_t trial, double left_gap, double right_gap) {
     const double sigma = std::min(std::max(std::max(left_gap, right_gap), smallest), range);
-    const std::uint32_t k = index_[trial];
     if (memory.sigma[trial] != sigma) {
       memory.sigma[trial] = sigma;
+      memory.inverse[trial] = 1 / sigma;
       memory.norm[trial] = norm(axis, column.mu[trial], sigma);
+      memory.factor[trial] = math::exp(-memory.norm[trial]);
     }
-    kernels.mu[k] = column.mu[trial];
-    kernels.sigma[k] = sigma;
-    kernels.norm[k] = memory.norm[trial];
+    put(trial, memory);
   };
   constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   std::uint32_t before = kNone;  // waits for its right neighbour
@@ -175,19 +209,31 @@ void ParzenBuilder::fill_numbers(std::size_t a, Side side, std::size_t m, Kernel
       left_gap = m >= 2 ? 0 : mu - axis.low();
     } else {
       const double gap = mu - column.mu[before];
-      put(before, left_gap, gap);
+      found(before, left_gap, gap);
       left_gap = gap;
     }
     before = trial;
   }
-  if (before != kNone) put(before, left_gap, m >= 2 ? 0 : axis.high() - column.mu[before]);
+  if (before != kNone) found(before, left_gap, m >= 2 ? 0 : axis.high() - column.mu[before]);
+}
+
+void ParzenBuilder::fill_numbers(std::size_t a, Side side, std::size_t m, Kernels& kernels) {
+  const Axis& axis = ledger_.axes()[a];
+  const auto& mu = ledger_.column(a).mu;
+  double lowest = std::numeric_limits<double>::infinity();
+  walk(a, side, m, [&](std::uint32_t trial, const Memory& memory) {
+    const std::uint32_t k = index_[trial];
+    kernels.mu[k] = mu[trial];
+    kernels.sigma[k] = memory.sigma[trial];
+    kernels.inverse[k] = memory.inverse[trial];
+    kernels.norm[k] = memory.norm[trial];
+    lowest = std::min(lowest, memory.norm[trial]);
+  });
   kernels.mu[m] = 0.5 * (axis.low() + axis.high());
-  kernels.sigma[m] = range;
-  kernels.norm[m] = norm(axis, kernels.mu[m], range);
-  for (std::size_t k = 0; k <= m; ++k) kernels.inverse[k] = 1 / kernels.sigma[k];
-  double lowest = kernels.norm[m];
-  for (std::size_t k = 0; k < m; ++k) lowest = std::min(lowest, kernels.norm[k]);
-  kernels.peak = -lowest;
+  kernels.sigma[m] = axis.high() - axis.low();
+  kernels.inverse[m] = 1 / kernels.sigma[m];
+  kernels.norm[m] = norm(axis, kernels.mu[m], kernels.sigma[m]);
+  kernels.peak = -std::min(lowest, kernels.norm[m]);
 }
 
 void ParzenBuilder::fill(std::size_t a, Side side, std::size_t m, Kernels& kernels) {
@@ -212,8 +258,42 @@ void ParzenBuilder::fill(std::size_t a, Side side, std::size_t m, Kernels& kerne
   kernels.peak = std::max(kernels.match, kernels.uniform);
 }
 
-void ParzenBuilder::build(const std::vector<Side>& sides, const std::vector<std::size_t>& axes, bool equal_below,
-                          ParzenMixture& below, ParzenMixture& above) {
+void ParzenBuilder::fill_line(std::size_t a, Side side, std::span<const double> weights, ParzenLine& line) {
+  const Axis& axis = ledger_.axes()[a];
+  const Ledger::Column& column = ledger_.column(a);
+  const std::size_t m = weights.size() - 1;
+  double total = 0;
+  for (const double w : weights) total += w;
+  line.axis_ = &axis;
+  if (axis.kind() == Axis::Kind::choice) {
+    const auto choices = static_cast<double>(axis.count());
+    const double share = 1 / static_cast<double>(m + 1), sum = 1 + choices * share;
+    // Every kernel gives `share` to each choice and 1 to its own, over their sum; the prior 1/C.
+    line.choices_.assign(static_cast<std::size_t>(axis.count()), (total - weights[m]) * share / sum + weights[m] / choices);
+    for (std::size_t trial = 0; trial < here_.size(); ++trial)
+      if (here_[trial] == side) line.choices_[static_cast<std::size_t>(column.x[trial])] += weights[index_[trial]] / sum;
+    for (double& c : line.choices_) c = math::log(c / total);
+    return;
+  }
+  for (auto* group : {&line.narrow_, &line.wide_})
+    for (auto* list : {&group->mu, &group->inverse, &group->factor}) list->clear();
+  const double range = axis.high() - axis.low();
+  line.smallest_ = range / std::min(100.0, static_cast<double>(m + 2));
+  const bool merge = axis.kind() == Axis::Kind::stepped;
+  walk(a, side, m, [&](std::uint32_t trial, const Memory& memory) {
+    const double mu = column.mu[trial], factor = weights[index_[trial]] / total * memory.factor[trial];
+    ParzenLine::Group& group = memory.sigma[trial] == line.smallest_ ? line.narrow_ : line.wide_;
+    if (merge && !group.mu.empty() && group.mu.back() == mu && group.inverse.back() == memory.inverse[trial]) {
+      group.factor.back() += factor;
+    } else {
+      group.add(mu, memory.inverse[trial], factor);
+    }
+  });
+  const double middle = 0.5 * (axis.low() + axis.high());
+  line.wide_.add(middle, 1 / range, weights[m] / total * math::exp(-norm(axis, middle, range)));
+}
+
+ParzenBuilder::Counts ParzenBuilder::place_trials(const std::vector<Side>& sides, const std::vector<std::size_t>& axes) {
   here_ = sides;
   for (const std::size_t a : axes) {
     if (ledger_.column(a).order.size() == ledger_.trials()) continue;  // everybody has it
@@ -223,13 +303,30 @@ void ParzenBuilder::build(const std::vector<Side>& sides, const std::vector<std:
   index_.resize(here_.size());
   std::uint32_t count[3] = {0, 0, 0};
   for (std::size_t trial = 0; trial < here_.size(); ++trial) index_[trial] = count[static_cast<std::size_t>(here_[trial])]++;
+  return {count[static_cast<std::size_t>(Side::below)], count[static_cast<std::size_t>(Side::above)]};
+}
+
+void ParzenBuilder::build(const std::vector<Side>& sides, const std::vector<std::size_t>& axes, bool equal_below,
+                          ParzenMixture& below, ParzenMixture& above) {
+  const Counts counts = place_trials(sides, axes);
   for (const Side side : {Side::below, Side::above}) {
     ParzenMixture& mixture = side == Side::below ? below : above;
-    const std::size_t m = count[static_cast<std::size_t>(side)];
+    const std::size_t m = side == Side::below ? counts.below : counts.above;
     mixture.dimensions.resize(axes.size());
     for (std::size_t d = 0; d < axes.size(); ++d) fill(axes[d], side, m, mixture.dimensions[d]);
     mixture.set_weights(side == Side::below && equal_below ? std::vector<double>(m + 1, 1.0) : age_weights(m));
   }
+}
+
+void ParzenBuilder::build_line(const std::vector<Side>& sides, std::size_t axis, bool equal_below, ParzenMixture& below,
+                               ParzenLine& below_line, ParzenLine& above_line) {
+  const Counts counts = place_trials(sides, {axis});
+  const auto weights = equal_below ? std::vector<double>(counts.below + 1, 1.0) : age_weights(counts.below);
+  below.dimensions.resize(1);
+  fill(axis, Side::below, counts.below, below.dimensions[0]);
+  below.set_weights(weights);
+  fill_line(axis, Side::below, weights, below_line);
+  fill_line(axis, Side::above, age_weights(counts.above), above_line);
 }
 
 }  // namespace lathe::nas

@@ -80,6 +80,25 @@ class ParzenMixture {
   std::vector<double> partial_, values_;
 };
 
+/// The mixture of one dimension, laid out for its density: kernels by μ, so that only those within 10 σ of a cell are looked at,
+/// equal ones of a stepped range as one, categorical ones as a table. What is left out is less than 1e-12 of the sum.
+class ParzenLine {
+ public:
+  double log_density(const Place& place, MassCache& cache) const;
+
+ private:
+  friend class ParzenBuilder;
+  struct Group {
+    std::vector<double> mu, inverse, factor;  // factor: weight / (normalisation of the kernel)
+    void add(double m, double i, double f);
+  };
+  double sum(const Group& group, std::size_t from, std::size_t to, const Place& place, MassCache& cache) const;
+  const Axis* axis_ = nullptr;
+  Group narrow_, wide_;  // narrow: of the smallest σ, ascending in μ
+  double smallest_ = 0;
+  std::vector<double> choices_;  // log densities
+};
+
 /// Weights of m observations by age, oldest first, and 1 for the prior (m + 1 numbers).
 std::vector<double> age_weights(std::size_t observations);
 
@@ -92,15 +111,25 @@ class ParzenBuilder {
   /// objectives).
   void build(const std::vector<Side>& sides, const std::vector<std::size_t>& axes, bool equal_below, ParzenMixture& below,
              ParzenMixture& above);
+  /// The same for one parameter: besides what candidates are drawn from, the densities of both sides.
+  void build_line(const std::vector<Side>& sides, std::size_t axis, bool equal_below, ParzenMixture& below, ParzenLine& below_line,
+                  ParzenLine& above_line);
   MassCache& masses() { return masses_; }
 
  private:
   struct Memory {
-    std::vector<double> sigma, norm;  // by trial; σ of 0: nothing known
+    std::vector<double> sigma, inverse, norm, factor;  // by trial: 1/σ, Kernels::norm, e^−norm; σ of 0: nothing known
   };
+  struct Counts {
+    std::size_t below = 0, above = 0;
+  };
+  Counts place_trials(const std::vector<Side>& sides, const std::vector<std::size_t>& axes);
+  template <class Put>
+  void walk(std::size_t axis, Side side, std::size_t observations, const Put& put);
+  void fill_line(std::size_t axis, Side side, std::span<const double> weights, ParzenLine& line);
   void fill(std::size_t axis, Side side, std::size_t observations, Kernels& kernels);
   void fill_numbers(std::size_t axis, Side side, std::size_t observations, Kernels& kernels);
-  double norm(const Axis& axis, double mu, double sigma);
+  double norm(const Axis& axis, double mu, double sigma) const;
 
   const Ledger& ledger_;
   MassCache masses_;

@@ -5,6 +5,7 @@
 #include <lathe/nas/sampler/options.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace lathe::nas {
 namespace {
@@ -163,8 +164,20 @@ void TpeSampler::prepare(const SamplerView& view) {
   split();
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     blocks_[b].axes = blocks[b];
-    builder_.build(sides_, blocks[b], ledger_.objectives() > 1, blocks_[b].below, blocks_[b].above);
+    Block& block = blocks_[b];
+    const bool several = ledger_.objectives() > 1;
+    if (blocks[b].size() == 1) {
+      builder_.build_line(sides_, blocks[b][0], several, block.below, block.below_line, block.above_line);
+    } else {
+      builder_.build(sides_, blocks[b], several, block.below, block.above);
+    }
   }
+}
+
+std::pair<double, double> TpeSampler::log_densities(Block& block, const std::vector<Place>& places) {
+  MassCache& masses = builder_.masses();
+  if (places.size() == 1) return {block.below_line.log_density(places[0], masses), block.above_line.log_density(places[0], masses)};
+  return {block.below.log_density(places, masses), block.above.log_density(places, masses)};
 }
 
 void TpeSampler::draw_candidates(const SamplerView&, std::uint32_t round, Block& block) {
@@ -192,7 +205,8 @@ void TpeSampler::draw_candidates(const SamplerView&, std::uint32_t round, Block&
       block.candidates[c * dimensions + d] = x;
       places[d] = place_of(axis, x);
     }
-    score[c] = block.below.log_density(places, builder_.masses()) - block.above.log_density(places, builder_.masses());
+    const auto [below, above] = log_densities(block, places);
+    score[c] = below - above;
   }
   block.ranking.resize(n_candidates_);
   for (std::uint32_t c = 0; c < n_candidates_; ++c) block.ranking[c] = c;
@@ -228,8 +242,7 @@ std::vector<TpeSampler::Ratio> TpeSampler::ratios(const SamplerView& view, const
       ratio.parameters.push_back(ledger_.axes()[a].name());
       places.push_back(place_of(ledger_.axes()[a], coordinates.at(a)));
     }
-    ratio.log_below = block.below.log_density(places, builder_.masses());
-    ratio.log_above = block.above.log_density(places, builder_.masses());
+    std::tie(ratio.log_below, ratio.log_above) = log_densities(block, places);
     out.push_back(std::move(ratio));
   }
   return out;

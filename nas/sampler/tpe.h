@@ -53,7 +53,9 @@ class TpeSampler final : public Sampler {
     std::vector<double> candidates;      // candidate-major coordinates of the present round
     std::vector<std::uint32_t> ranking;  // candidates, best first
     ParzenMixture below, above;
+    ParzenLine below_line, above_line;  // instead of `above`, if there is one axis
   };
+  std::pair<double, double> log_densities(Block& block, const std::vector<Place>& places);
   void prepare(const SamplerView& view);
   void split();
   void choose_below(std::vector<std::uint32_t>& complete, std::size_t room);
