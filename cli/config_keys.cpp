@@ -98,7 +98,8 @@ void add_search_keys(KeyTable& t) {
   t.integer("search.trials", 64, 1, "architectures to try");
   t.integer("search.virtual_workers", 4, 1, "parallelism of the study itself, whatever the machine").to(1024);
   t.duration("search.time", "budget, such as 10m: resolved once into trials and epochs; empty: none").outside();
-  t.choice("search.pruner", {"none", "median"}, "median", "how hopeless trials are stopped early");
+  t.choice("search.pruner", {"none", "median", "asha", "hyperband", "patient:median", "patient:asha"}, "median",
+           "how hopeless trials are stopped early");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);

@@ -32,7 +32,7 @@ nas::StudyHeader header_of(const Config& config, const LoadedData& data, const s
   header.seed = static_cast<std::uint64_t>(config.integer("seed"));
   header.metrics = {train::name_of(base_candidate(config).training.metric)};
   header.sampler = config.text("search.sampler") + "@1";
-  header.pruner = config.text("search.pruner") + "@1";
+  header.pruner = nas::PrunerRegistry::builtin().resolve(config.text("search.pruner"));
   header.data_hash = to_hex(data.rows.hash);
   header.numerics = numerics_tag(backend_name(config));
   return header;

@@ -36,7 +36,7 @@ constexpr std::uint64_t ticks_of_flops(std::uint64_t flops) { return flops >> 20
 
 /// Everything about a trial that is known before it runs. A pure function of the point.
 struct Plan {
-  std::vector<Segment> segments = {Segment{}};
+  std::vector<Segment> segments = std::vector<Segment>(1);
   /// JSON object of facts to store with the trial (parameters, predicted latency): shown, never part of the study hash.
   std::string attributes;
 };

@@ -1,8 +1,13 @@
 // The samplers and pruners that exist: one line each.
 #include <lathe/base/text.h>
+#include <lathe/nas/pruner/asha.h>
+#include <lathe/nas/pruner/hyperband.h>
 #include <lathe/nas/pruner/median.h>
 #include <lathe/nas/pruner/none.h>
+#include <lathe/nas/pruner/patient.h>
 #include <lathe/nas/pruner/pruner.h>
+#include <lathe/nas/pruner/threshold.h>
+#include <lathe/nas/pruner/wilcoxon.h>
 #include <lathe/nas/sampler/evolution.h>
 #include <lathe/nas/sampler/gp.h>
 #include <lathe/nas/sampler/grid.h>
@@ -81,11 +86,16 @@ SamplerRegistry SamplerRegistry::builtin() {
 
 PrunerRegistry PrunerRegistry::builtin() {
   PrunerRegistry r;
+  r.add("asha@1", [](const StudyHeader& h) { return std::make_unique<AshaPruner>(h); });
+  r.add("hyperband@1", [](const StudyHeader& h) { return std::make_unique<HyperbandPruner>(h); });
   r.add("median@1", [](const StudyHeader& h) { return std::make_unique<MedianPruner>(h); });
   r.add("none@1", [](const StudyHeader& h) {
     check_settings("pruner none", h.pruner_settings, {});
     return std::make_unique<NoPruner>();
   });
+  r.add("patient@1", [](const StudyHeader& h) { return std::make_unique<PatientPruner>(h, nullptr); });
+  r.add("threshold@1", [](const StudyHeader& h) { return std::make_unique<ThresholdPruner>(h); });
+  r.add("wilcoxon@1", [](const StudyHeader& h) { return std::make_unique<WilcoxonPruner>(h); });
   return r;
 }
 
@@ -97,9 +107,21 @@ std::unique_ptr<Sampler> SamplerRegistry::make(const StudyHeader& header) const 
 std::vector<std::string> SamplerRegistry::tags() const { return tags_of(factories_); }
 
 void PrunerRegistry::add(std::string tag, Factory factory) { add_to(factories_, "pruner", std::move(tag), std::move(factory)); }
-std::string PrunerRegistry::resolve(const std::string& name) const { return resolve_in(factories_, "pruner", name); }
+std::string PrunerRegistry::resolve(const std::string& name) const {
+  const auto colon = name.find(':');
+  const std::string outer = resolve_in(factories_, "pruner", name.substr(0, colon));
+  if (colon == std::string::npos) return outer;
+  const std::string inner = resolve(name.substr(colon + 1));
+  if (name_of(outer) != "patient" || name_of(inner) == "patient")
+    throw InputError(str("pruner `", name, "`: expected patient:<another pruner>"));
+  return outer + ":" + inner;
+}
 std::unique_ptr<Pruner> PrunerRegistry::make(const StudyHeader& header) const {
-  return factories_.at(resolve(header.pruner))(header);
+  const std::string tag = resolve(header.pruner);
+  if (tag.find(':') == std::string::npos) return factories_.at(tag)(header);
+  StudyHeader resolved = header;
+  resolved.pruner = tag;
+  return std::make_unique<PatientPruner>(resolved, [this](const StudyHeader& inner) { return make(inner); });
 }
 std::vector<std::string> PrunerRegistry::tags() const { return tags_of(factories_); }
 

@@ -2,7 +2,7 @@
 //
 // A trial stops if the best value it reported in the current unit is worse than the percentile of the values that COMPLETE
 // trials reported at the same step of the same unit (linear interpolation between ranks, NaN left out). With one unit this
-// is Optuna's rule exactly. Order of the tests:
+// is Optuna's rule exactly. Several objectives: it stops if that holds for each of them. Order of the tests:
 //   fewer than n_startup_trials COMPLETE (or none)       keep
 //   step < n_warmup_steps                                keep
 //   not the first report since the last multiple of interval_steps (counted from n_warmup_steps)   keep
@@ -24,7 +24,8 @@ class MedianPruner final : public Pruner {
   bool stops(const History& history, const Trial& trial) override;
 
  private:
-  Direction direction_;
+  bool below_line(const History& history, const Trial& trial, std::size_t objective) const;
+  std::vector<Direction> directions_;
   double percentile_;
   std::int64_t startup_, warmup_, interval_, min_trials_;
 };

@@ -213,10 +213,18 @@ TEST_CASE("virtual time: stop decisions see all commits of their time, and cut o
 }
 
 TEST_CASE("virtual time: one log for every order of results, number of real workers and crash") {
+  const std::vector<std::pair<std::string, Settings>> pruners = {{"median@1", {{"n_startup_trials", 3}}},
+                                                                 {"asha@1", {{"min_resource", 1}, {"reduction_factor", 2}}},
+                                                                 {"hyperband@1", {{"reduction_factor", 2}}},
+                                                                 {"wilcoxon@1", {{"p_threshold", 0.3}}},
+                                                                 {"patient@1:asha@1", {{"patience", 0}, {"reduction_factor", 2}}}};
   std::size_t pruned = 0, failed = 0, histories = 0;
   for (std::uint64_t seed = 1; seed <= 24; ++seed) {
     StudyHeader header = nas::test::small_header(seed, 30);
     header.virtual_workers = 1 + static_cast<int>(seed % 6);
+    const auto& [pruner, settings] = pruners[seed % pruners.size()];
+    header.pruner = pruner;
+    header.pruner_settings = settings;
     Random chance(random_key(seed, 0, "test"));
     const auto reference = play(header, 1, chance, false);
     const std::string hash = study_hash(header.json(), reference);
