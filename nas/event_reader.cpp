@@ -45,9 +45,15 @@ class LineReader {
 
 constexpr std::int64_t kMostInt = std::numeric_limits<int>::max();
 
+void read_point(LineReader& in, EventFields& out) {
+  if (!in.rest().starts_with("point=")) in.fail("`point=…`");
+  out.point = in.rest().substr(6);
+}
+
 void read_propose(LineReader& in, EventFields& out) {
   out.trial = in.integer_field("trial");
   out.worker = static_cast<int>(in.integer_field("worker", kMostInt));
+  if (in.rest().starts_with("reused=")) out.reused = in.integer_field("reused");
   out.plan.segments.clear();
   for (const std::string_view segment : split(in.field("plan"), ',')) {
     const auto parts = split(segment, '/');
@@ -56,17 +62,29 @@ void read_propose(LineReader& in, EventFields& out) {
                                  static_cast<int>(in.integer(parts[1], "a step", kMostInt)),
                                  static_cast<std::uint64_t>(in.integer(parts[2], "ticks"))});
   }
-  if (!in.rest().starts_with("point=")) in.fail("`point=…`");
-  out.point = in.rest().substr(6);
+  read_point(in, out);
 }
 
-void read_finish(LineReader& in, EventFields& out) {
-  out.trial = in.integer_field("trial");
+void read_state(LineReader& in, EventFields& out) {
   const std::string_view state = in.field("state");
   for (const TrialState s : {TrialState::complete, TrialState::pruned, TrialState::failed})
     if (state == state_name(s)) out.state = s;
   if (out.state == TrialState::running) in.fail("state=complete, pruned or failed");
+}
+
+void read_finish(LineReader& in, EventFields& out) {
+  out.trial = in.integer_field("trial");
+  read_state(in, out);
   if (!in.rest().empty()) out.result = parse_segment_result(in.rest());
+}
+
+void read_adopt(LineReader& in, EventFields& out) {
+  read_state(in, out);
+  out.step = static_cast<int>(in.integer_field("step", kMostInt));
+  const auto at = in.rest().find(" point=");
+  if (at == std::string_view::npos) in.fail("`point=…`");
+  out.result = parse_segment_result(in.rest().substr(0, at));
+  out.point = in.rest().substr(at + 7);
 }
 
 }  // namespace
@@ -91,8 +109,14 @@ EventFields read_event(std::string_view line) {
   } else if (kind == "extend") {
     out.kind = Event::Kind::extend;
     out.trial = in.integer_field("trials");
+  } else if (kind == "enqueue") {
+    out.kind = Event::Kind::enqueue;
+    read_point(in, out);
+  } else if (kind == "adopt") {
+    out.kind = Event::Kind::adopt;
+    read_adopt(in, out);
   } else {
-    in.fail("propose, report, finish or extend");
+    in.fail("propose, report, finish, extend, enqueue or adopt");
   }
   return out;
 }

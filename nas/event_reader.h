@@ -12,11 +12,13 @@ struct EventFields {
   Event::Kind kind = Event::Kind::propose;
   std::int64_t trial = 0;                  // extend: the new budget
   int worker = 0;                          // propose
+  std::int64_t reused = -1;                // propose
   Plan plan;                               // propose
-  std::string_view point;                  // propose: JSON
+  std::string_view point;                  // propose, enqueue, adopt: JSON
   int segment = 0;                         // report
-  SegmentResult result;                    // report; finish: values and failure
-  TrialState state = TrialState::running;  // finish
+  int step = 0;                            // adopt
+  SegmentResult result;                    // report; finish, adopt: values and failure
+  TrialState state = TrialState::running;  // finish, adopt
 };
 
 /// InputError names the line. The views point into `line`.

@@ -67,9 +67,7 @@ class Run {
         own_checkpoints_(options.checkpoints ? nullptr : memory_checkpoints()),
         checkpoints_(options.checkpoints ? options.checkpoints : own_checkpoints_.get()),
         observer_(options.observer ? options.observer : &silent_),
-        engine_(
-            header, [this](const Point& p) { return objective_.plan(p); }, [this](const Point& p) { return objective_.refuse(p); },
-            options.samplers, options.pruners) {}
+        engine_(new_engine(header)) {}
 
   StudyRun execute() {
     if (options_.workers < 1) throw InputError(str("workers is ", options_.workers, ", expected at least 1"));
@@ -92,6 +90,12 @@ class Run {
   }
 
  private:
+  VirtualTime new_engine(const StudyHeader& header) {
+    return VirtualTime(
+        header, [this](const Point& p) { return objective_.plan(p); }, [this](const Point& p) { return objective_.refuse(p); },
+        options_.samplers, options_.pruners);
+  }
+
   // ---- start and end
 
   void resume() {
@@ -175,6 +179,7 @@ class Run {
       const auto recorded = storage_.events(from);
       if (recorded.empty())
         throw InfrastructureError(str("the log of study `", storage_.name(), "` has lost events: ", from, " were expected"));
+      if (recorded[0].line.find(" enqueue ") < recorded[0].line.find("point=")) return start_over(from);
       for (std::size_t i = 0; i < std::min(batch.size(), recorded.size()); ++i)
         if (recorded[i].line != batch[i].line())
           throw InputError(str("event ", from + i, ": another process recorded `", recorded[i].line, "`, this one gives `",
@@ -185,6 +190,16 @@ class Run {
       return;
     }
     for (const Event& event : batch) tell(event);
+  }
+
+  /// A point was enqueued where the engine had already decided without it: decides anew from the log, event `from` on.
+  void start_over(std::uint64_t from) {
+    engine_ = new_engine(engine_.header());
+    const auto replayed = engine_.replay(storage_.events(0));
+    for (std::size_t i = static_cast<std::size_t>(from); i < replayed.recorded; ++i) tell(replayed.events[i]);
+    append({replayed.events.begin() + static_cast<std::ptrdiff_t>(replayed.recorded), replayed.events.end()});
+    take_results();
+    changed_.notify_all();
   }
 
   void catch_up(std::span<const RecordedEvent> recorded) {

@@ -91,6 +91,18 @@ std::optional<std::string> difference(const std::string& path, std::string_view 
 
 }  // namespace
 
+const char* duplicates_name(Duplicates duplicates) {
+  switch (duplicates) {
+    case Duplicates::reject:
+      return "reject";
+    case Duplicates::reuse:
+      return "reuse";
+    case Duplicates::allow:
+      return "allow";
+  }
+  return "";
+}
+
 std::string StudyHeader::json() const {
   JsonWriter w;
   w.begin_object().member("lathe_study", 1).member("numerics", numerics);
@@ -106,6 +118,8 @@ std::string StudyHeader::json() const {
     for (const std::string& constraint : constraints) w.value(constraint);
     w.end_array();
   }
+  if (duplicates != Duplicates::reject) w.member("duplicates", duplicates_name(duplicates));
+  if (!warm_start.empty()) w.member("warm_start", warm_start);
   w.key("judging").begin_object().member("aggregate", aggregate_name(judging.aggregate));
   w.member("unit_value", judging.unit_value == Judging::UnitValue::best ? "best" : "last").key("weights").begin_array();
   for (const double weight : judging.weights) w.value(weight);
@@ -165,6 +179,7 @@ void apply(History& history, const Space& space, const RecordedEvent& event, con
       Trial trial;
       trial.number = fields.trial;
       trial.worker = fields.worker;
+      trial.reused = fields.reused;
       trial.point = space.parse(fields.point);
       trial.plan = fields.plan;
       trial.plan.attributes = event.attributes;
@@ -197,6 +212,8 @@ void apply(History& history, const Space& space, const RecordedEvent& event, con
       return;
     }
     case Event::Kind::extend:
+    case Event::Kind::enqueue:
+    case Event::Kind::adopt:
       return;
   }
 }

@@ -16,6 +16,14 @@ namespace lathe::nas {
 /// Numeric settings of a sampler or a pruner by name.
 using Settings = std::map<std::string, double>;
 
+/// What becomes of a proposal that equals an earlier trial of the study.
+enum class Duplicates {
+  reject,  ///< it never becomes a trial: another one is drawn
+  reuse,   ///< if the earlier trial is complete, its results are taken at their virtual times and no work is run; else as allow
+  allow,   ///< it runs again, as another trial with randomness of its own
+};
+const char* duplicates_name(Duplicates duplicates);  ///< "reject", "reuse", "allow"
+
 /// Everything that decides a study. Two studies with equal headers have equal events, whatever ran them.
 struct StudyHeader {
   std::string name = "study";        ///< a label; not part of header or hash
@@ -33,6 +41,8 @@ struct StudyHeader {
   Settings sampler_settings;
   std::string pruner = "none@1";
   Settings pruner_settings;
+  Duplicates duplicates = Duplicates::reject;
+  std::string warm_start;    ///< study hash of the study whose trials were adopted (proposals.h); empty: none
   std::string data_hash;     ///< of the data after tokenizing; may be empty
   std::string latency_hash;  ///< of the latency table and coefficients; may be empty
   std::string numerics = "numerics v0";

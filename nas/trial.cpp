@@ -101,7 +101,8 @@ std::string Event::line() const {
   const std::string head = str(index, " ", time, " ");
   switch (kind) {
     case Kind::propose:
-      return str(head, "propose trial=", trial, " worker=", worker, " plan=", plan_text(plan), " point=", point.json());
+      return str(head, "propose trial=", trial, " worker=", worker, reused < 0 ? "" : str(" reused=", reused),
+                 " plan=", plan_text(plan), " point=", point.json());
     case Kind::report:
       return str(head, "report trial=", trial, " segment=", segment, " ", to_text(result));
     case Kind::finish: {
@@ -113,6 +114,13 @@ std::string Event::line() const {
     }
     case Kind::extend:
       return str(head, "extend trials=", trials);
+    case Kind::enqueue:
+      return str(head, "enqueue point=", point.json());
+    case Kind::adopt: {
+      std::string out = str(head, "adopt state=", state_name(state), " step=", planned.step, " values=", values_text(values));
+      if (!constraints.empty()) out += " constraints=" + values_text(constraints);
+      return str(out, " point=", point.json());
+    }
   }
   return head;
 }

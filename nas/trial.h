@@ -26,6 +26,7 @@ struct Trial {
   int worker = 0;           ///< virtual worker
   Point point;
   Plan plan;
+  std::int64_t reused = -1;  ///< its results are those of this earlier trial (Duplicates::reuse); −1: its own
   TrialState state = TrialState::running;
   std::vector<Report> reports;  ///< committed ones, in order
   std::vector<double> values;   ///< complete: the verdict; pruned: the verdict over what was reported; else empty
@@ -60,6 +61,8 @@ struct Event {
     report,   ///< trial, segment, result: a segment finished in virtual time
     finish,   ///< trial, state, values, failure: follows the report that ended it
     extend,   ///< trials: the budget was raised
+    enqueue,  ///< point: comes before the sampler's next one (proposals.h)
+    adopt,    ///< state, planned.step, values, constraints, point: a trial of an earlier study (proposals.h)
   };
   std::uint64_t index = 0;
   std::uint64_t time = 0;  ///< virtual
@@ -67,7 +70,8 @@ struct Event {
   std::int64_t trial = 0;
   int worker = 0;
   Point point;
-  Plan plan;  ///< propose; also with a report, for intermediate_step()
+  Plan plan;                 ///< propose; also with a report, for intermediate_step()
+  std::int64_t reused = -1;  ///< propose, as Trial::reused
   int segment = 0;
   Segment planned;  ///< report: the plan's entry for `segment`
   SegmentResult result;
@@ -81,7 +85,10 @@ struct Event {
   ///   7 120 propose trial=3 worker=0 plan=0/1/40,0/2/40 point={"layers":2,"lr":0.001}
   ///   8 160 report trial=3 segment=0 values=0.75
   ///   9 160 finish trial=3 state=pruned values=0.75
-  /// Constraints, if the study has any, follow the values: `values=0.75 constraints=-1,0.5`.
+  ///   9 160 enqueue point={"layers":1,"lr":0.01}
+  ///   0 0 adopt state=complete step=4 values=0.75 point={"layers":2,"lr":0.001}
+  /// Constraints, if the study has any, follow the values: `values=0.75 constraints=-1,0.5`. A proposal whose results are taken
+  /// from trial 1 says `reused=1` behind its worker.
   std::string line() const;
 };
 

@@ -27,6 +27,10 @@ std::uint64_t later(std::uint64_t time, std::uint64_t by) {
   return time + by;
 }
 
+bool comes_from_outside(Event::Kind kind) {
+  return kind == Event::Kind::extend || kind == Event::Kind::enqueue || kind == Event::Kind::adopt;
+}
+
 }  // namespace
 
 VirtualTime::VirtualTime(StudyHeader header, PlanFunction plan, RefuseFunction refuse, const SamplerRegistry& samplers,
@@ -60,7 +64,8 @@ Plan VirtualTime::checked_plan(const Point& point) const {
 }
 
 bool VirtualTime::admits(const Point& point) const {
-  return header_.space.valid(point) && !known_.count(point.json()) && !(refuse_ && refuse_(point));
+  return header_.space.valid(point) && (header_.duplicates != Duplicates::reject || !known_.count(point.json())) &&
+         !(refuse_ && refuse_(point));
 }
 
 const VirtualTime::Running* VirtualTime::running(std::int64_t number) const {
@@ -147,6 +152,8 @@ void VirtualTime::end_trial(Trial& t, TrialState state, std::vector<Event>& batc
   event.note = t.note;
   t.finish_event = event.index;
   history_.finished.push_back(t.number);
+  show(t);
+  if (adopted_) seen_.finished.push_back(adopted_ + t.number);
 }
 
 /// Commits the segment that finishes now. True if the trial reported and has a segment left.
@@ -159,6 +166,7 @@ bool VirtualTime::commit(Running& r, std::vector<Event>& batch) {
   event.planned = planned;
   event.plan = t.plan;
   event.result = result;
+  if (header_.duplicates == Duplicates::reuse) r.done.emplace(r.segment, result);
   if (result.failure != Failure::none) {
     t.failure = result.failure;
     t.note = result.note;
@@ -167,32 +175,65 @@ bool VirtualTime::commit(Running& r, std::vector<Event>& batch) {
   }
   t.reports.push_back({r.segment, planned.unit, planned.step, std::move(result.values), now_, std::move(result.constraints)});
   if (result.unit_done) r.done_units.insert(planned.unit);
-  if (next_segment(t.plan, r.segment, r.done_units) >= 0) return true;
+  if (next_segment(t.plan, r.segment, r.done_units) >= 0) return show(t), true;
   end_trial(t, TrialState::complete, batch);
+  if (t.state == TrialState::complete && header_.duplicates == Duplicates::reuse)
+    reusable_.emplace(t.point.json(), Reusable{t.number, std::move(r.done)});
   return false;
+}
+
+/// Keeps what the sampler sees up to date.
+void VirtualTime::show(const Trial& t) {
+  if (!adopted_) return;
+  const auto index = static_cast<std::size_t>(adopted_ + t.number);
+  if (seen_.trials.size() <= index) seen_.trials.resize(index + 1);
+  seen_.trials[index] = t;
+  seen_.trials[index].number += adopted_;
+}
+
+/// The next point that may become a trial: enqueued ones first.
+std::optional<Point> VirtualTime::next_point(std::int64_t number) {
+  const auto admitted = [this](const Point& p) { return admits(p); };
+  while (!queue_.empty()) {
+    Point point = std::move(queue_.front());
+    queue_.pop_front();
+    if (admits(point)) return point;
+  }
+  if (exhausted_) return std::nullopt;
+  auto point = ask(*sampler_, {header_, sampler_history(), number, admitted});
+  exhausted_ = !point;
+  return point;
+}
+
+void VirtualTime::start(Trial t, std::vector<Event>& batch) {
+  Running running{t.number, 0, later(now_, ticks(t.plan, 0)), {}, {}, {}};
+  if (const auto found = reusable_.find(t.point.json()); found != reusable_.end()) {
+    t.reused = found->second.trial;
+    running.results = found->second.results;
+  }
+  known_.insert(t.point.json());
+  workers_[static_cast<std::size_t>(t.worker)] = std::move(running);
+  Event& event = add_event(batch, Event::Kind::propose, t.number);
+  event.worker = t.worker;
+  event.point = t.point;
+  event.plan = t.plan;
+  event.reused = t.reused;
+  show(t);
+  history_.trials.push_back(std::move(t));
 }
 
 void VirtualTime::propose(std::vector<Event>& batch) {
   for (std::size_t w = 0; w < workers_.size(); ++w) {
-    if (workers_[w] || exhausted_ || static_cast<std::int64_t>(history_.trials.size()) >= budget_) continue;
+    if (workers_[w] || static_cast<std::int64_t>(history_.trials.size()) >= budget_) continue;
     Trial t;
     t.number = static_cast<std::int64_t>(history_.trials.size());
-    auto point = ask(*sampler_, {header_, history_, t.number, [this](const Point& p) { return admits(p); }});
-    if (!point) {
-      exhausted_ = true;
-      return;
-    }
+    auto point = next_point(t.number);
+    if (!point) return;
     t.worker = static_cast<int>(w);
     t.point = std::move(*point);
     t.plan = checked_plan(t.point);
     t.started = now_;
-    known_.insert(t.point.json());
-    workers_[w] = Running{t.number, 0, later(now_, ticks(t.plan, 0)), {}, {}};
-    Event& event = add_event(batch, Event::Kind::propose, t.number);
-    event.worker = t.worker;
-    event.point = t.point;
-    event.plan = t.plan;
-    history_.trials.push_back(std::move(t));
+    start(std::move(t), batch);
   }
 }
 
@@ -250,13 +291,70 @@ std::vector<Event> VirtualTime::extend(std::int64_t trials) {
   return batch;
 }
 
+std::vector<Event> VirtualTime::enqueue(const Point& point) {
+  if (const auto rule = header_.space.broken_rule(point))
+    throw InputError(str("the point ", point.json(), " cannot be enqueued: it breaks the rule `", *rule, "`"));
+  queue_.push_back(point);
+  std::vector<Event> batch;
+  add_event(batch, Event::Kind::enqueue, 0).point = point;
+  return batch;
+}
+
+std::vector<Event> VirtualTime::adopt(const Trial& earlier) {
+  const auto require = [&](bool good, const std::string& message) {
+    if (!good) throw InputError(str("the trial ", earlier.point.json(), " of an earlier study cannot be adopted: ", message));
+  };
+  require(!started_, "the study has begun");
+  require(!header_.warm_start.empty(), "the header names no study as warm_start");
+  require(earlier.state == TrialState::complete || earlier.state == TrialState::pruned, "it is neither complete nor pruned");
+  require(earlier.values.size() == header_.directions.size(),
+          str("it has ", earlier.values.size(), " values, expected ", header_.directions.size()));
+  require(earlier.constraints.size() == header_.constraints.size(),
+          str("it has ", earlier.constraints.size(), " constraints, expected ", header_.constraints.size()));
+  if (const auto rule = header_.space.broken_rule(earlier.point)) require(false, str("it breaks the rule `", *rule, "`"));
+  const int step = earlier.reports.empty() ? 0 : earlier.reports.back().step;
+  Trial t;
+  t.number = adopted_++;
+  t.point = earlier.point;
+  t.state = earlier.state;
+  t.values = earlier.values;
+  t.constraints = earlier.constraints;
+  t.plan.segments[0].step = step;
+  if (step > 0) t.reports.push_back({0, 0, step, t.values, 0, t.constraints});
+  std::vector<Event> batch;
+  Event& event = add_event(batch, Event::Kind::adopt, 0);
+  event.state = t.state;
+  event.planned.step = step;
+  event.values = t.values;
+  event.constraints = t.constraints;
+  event.point = t.point;
+  t.finish_event = event.index;
+  seen_.finished.push_back(t.number);
+  seen_.trials.push_back(std::move(t));
+  return batch;
+}
+
+/// One event that came from outside, made anew from its record; nothing if it is none.
+std::optional<std::vector<Event>> VirtualTime::replay_outside(const EventFields& fields) {
+  if (fields.kind == Event::Kind::extend) return extend(fields.trial);
+  if (fields.kind == Event::Kind::enqueue) return enqueue(header_.space.parse(fields.point));
+  if (fields.kind != Event::Kind::adopt) return std::nullopt;
+  Trial earlier;
+  earlier.point = header_.space.parse(fields.point);
+  earlier.state = fields.state;
+  earlier.values = fields.result.values;
+  earlier.constraints = fields.result.constraints;
+  if (fields.step > 0) earlier.reports.push_back({0, 0, fields.step, earlier.values, 0, earlier.constraints});
+  return adopt(earlier);
+}
+
 /// The batch that begins with record[0], made anew from the results that the record holds.
 std::vector<Event> VirtualTime::replay_batch(std::span<const RecordedEvent> record) {
   const EventFields first = read_event(record[0].line);
-  if (first.kind == Event::Kind::extend) return extend(first.trial);
+  if (auto batch = replay_outside(first)) return std::move(*batch);
   for (const RecordedEvent& event : record) {
     EventFields fields = read_event(event.line);
-    if (fields.time != first.time || fields.kind == Event::Kind::extend) break;
+    if (fields.time != first.time || comes_from_outside(fields.kind)) break;
     if (fields.kind != Event::Kind::report) continue;
     fields.result.note = event.note;
     fields.result.attributes = event.attributes;

@@ -11,8 +11,8 @@
 //     1. commit every segment that finishes at t, by trial number; a trial that failed, or has no segment left, ends;
 //     2. ask the pruner for each trial that reported and did not end, by trial number; those it stops end as pruned;
 //     3. trials that go on keep their virtual worker and start their next segment at t;
-//     4. idle workers propose in index order, until the budget of trials is used up; each sees the earlier proposals as
-//        pending.
+//     4. idle workers propose in index order, until the budget of trials is used up: the points that were enqueued, first come
+//        first served, then the sampler's; each sees the earlier proposals as pending.
 //   A segment is charged in full, whatever ended it sooner (patience inside it, NaN, an exception). After `unit_done` the
 //   rest of that unit is neither run nor charged.
 //
@@ -25,6 +25,7 @@
 #include <lathe/nas/study.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,6 +36,8 @@
 #include <vector>
 
 namespace lathe::nas {
+
+struct EventFields;
 
 class VirtualTime {
  public:
@@ -73,6 +76,16 @@ class VirtualTime {
   /// not more than the budget.
   std::vector<Event> extend(std::int64_t trials);
 
+  /// Puts a point before those of the sampler; an event of its own, at the present virtual time. When its turn comes it is passed
+  /// over if the objective refuses it, or as a duplicate. It stays in the queue of a study whose budget is used up. InputError: a
+  /// broken rule.
+  std::vector<Event> enqueue(const Point& point);
+
+  /// Adds a trial of an earlier study, for the sampler to see: complete or pruned, with values (one per objective), constraints and
+  /// point; reports: the last one, or none. It is no trial of this study: neither pruner nor duplicates know it. InputError: the
+  /// study has begun, the header names no warm_start, wrong numbers, a broken rule.
+  std::vector<Event> adopt(const Trial& earlier);
+
   bool finished() const;                         ///< nothing runs and nothing will be proposed
   bool exhausted() const { return exhausted_; }  ///< the sampler found no further point; the budget was not used up
   std::uint64_t now() const { return now_; }
@@ -80,6 +93,9 @@ class VirtualTime {
   std::int64_t budget() const { return budget_; }
   const StudyHeader& header() const { return header_; }
   const History& history() const { return history_; }
+  /// What the sampler sees: the adopted trials, numbered from 0, and behind them those of this study.
+  const History& sampler_history() const { return adopted_ ? seen_ : history_; }
+  std::size_t queued() const { return queue_.size(); }  ///< enqueued points that were not proposed yet
 
  private:
   struct Running {
@@ -88,6 +104,7 @@ class VirtualTime {
     std::uint64_t finish = 0;              // of that segment
     std::set<int> done_units;              // ended by patience
     std::map<int, SegmentResult> results;  // of this and later segments, not committed
+    std::map<int, SegmentResult> done;     // committed; kept with Duplicates::reuse only
   };
   Trial& trial(std::int64_t number) { return history_.trials[static_cast<std::size_t>(number)]; }
   const Trial& trial(std::int64_t number) const { return history_.trials[static_cast<std::size_t>(number)]; }
@@ -97,8 +114,12 @@ class VirtualTime {
   bool commit(Running& running, std::vector<Event>& batch);
   void end_trial(Trial& trial, TrialState state, std::vector<Event>& batch);
   void propose(std::vector<Event>& batch);
+  std::optional<Point> next_point(std::int64_t number);
+  void start(Trial trial, std::vector<Event>& batch);
+  void show(const Trial& trial);
   bool admits(const Point& point) const;
   Plan checked_plan(const Point& point) const;
+  std::optional<std::vector<Event>> replay_outside(const EventFields& fields);
   std::vector<Event> replay_batch(std::span<const RecordedEvent> record);
 
   StudyHeader header_;
@@ -107,6 +128,14 @@ class VirtualTime {
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Pruner> pruner_;
   History history_;
+  History seen_;  // where there are adopted trials: these, then history_
+  std::int64_t adopted_ = 0;
+  std::deque<Point> queue_;
+  struct Reusable {
+    std::int64_t trial = 0;
+    std::map<int, SegmentResult> results;
+  };
+  std::map<std::string, Reusable> reusable_;  // the first complete trial of a point, by canonical text
   std::vector<std::optional<Running>> workers_;
   std::set<std::string> known_;  // canonical texts of all points: only membership is asked
   std::uint64_t now_ = 0, index_ = 0;

@@ -95,7 +95,7 @@ class Storage {
   ///   finish   state, values, constraints, failure and note are set (in multi-objective studies PRUNED is shown as FAIL with the
   ///            attribute lathe:state=PRUNED); every task of the trial is removed, claimed ones too: their results come to
   ///            nothing; constraints become Optuna's system attribute `constraints`
-  ///   extend   only the log
+  ///   extend, enqueue, adopt   only the log
   /// `space` is the study's space (distributions of the parameters).
   virtual bool append(std::uint64_t from, std::span<const Event> events, const Space& space) = 0;
 

@@ -3,6 +3,7 @@
 #include <lathe/base/file.h>
 #include <lathe/deploy/model.h>
 #include <lathe/nas/executor.h>
+#include <lathe/nas/proposals.h>
 #include <lathe/nas/space.h>
 #include <lathe/nas/storage/memory.h>
 #include <lathe/nas/storage/sqlite.h>
@@ -61,6 +62,7 @@ namespace nas {
 void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
+void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
 
 void study(const StudyHeader& header) {
 #include "nas_executor_1.inc"
@@ -69,6 +71,10 @@ void study(const StudyHeader& header) {
 Space space_of_example() {
 #include "nas_space_1.inc"
   return space;
+}
+
+void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective) {
+#include "nas_proposals_1.inc"
 }
 
 void whole_search(const StudyHeader& header, const SearchJob& job) {
