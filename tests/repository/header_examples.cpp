@@ -3,6 +3,7 @@
 #include <lathe/base/file.h>
 #include <lathe/deploy/model.h>
 #include <lathe/nas/executor.h>
+#include <lathe/nas/optimize.h>
 #include <lathe/nas/proposals.h>
 #include <lathe/nas/space.h>
 #include <lathe/nas/storage/memory.h>
@@ -62,6 +63,7 @@ namespace nas {
 void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
+Trial function_study();
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
 
 void study(const StudyHeader& header) {
@@ -75,6 +77,11 @@ Space space_of_example() {
 
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective) {
 #include "nas_proposals_1.inc"
+}
+
+Trial function_study() {
+#include "nas_optimize_1.inc"
+  return best;
 }
 
 void whole_search(const StudyHeader& header, const SearchJob& job) {
