@@ -31,6 +31,8 @@ class Scout final : public TrialHandle {
  public:
   Scout(std::vector<Parameter>& met, std::uint64_t seed, std::int64_t number) : met_(met), seed_(seed), number_(number) {}
   std::int64_t number() const override { return number_; }
+  std::uint64_t seed() const override { return seed_; }
+  const Point& point() const override { throw Unwind{}; }
   void begin() override { throw Unwind{}; }
   void report(int, std::vector<double>) override { throw Unwind{}; }
   bool should_stop() const override { return false; }
@@ -130,6 +132,8 @@ class FunctionRunner::Fiber final : public TrialHandle {
   }
 
   std::int64_t number() const override { return number_; }
+  std::uint64_t seed() const override { return seed_; }
+  const Point& point() const override { return point_; }
   void begin() override {}
   bool should_stop() const override {
     const std::lock_guard lock(mutex_);

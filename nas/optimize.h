@@ -33,6 +33,9 @@ class TrialHandle {
  public:
   virtual ~TrialHandle() = default;
   virtual std::int64_t number() const = 0;
+  virtual std::uint64_t seed() const = 0;  ///< of the study
+  /// All parameters that were proposed. Scouting, where there are none yet, ends here.
+  virtual const Point& point() const = 0;
   /// InputError: the same name was used with another range or other choices, or (a header with a space) is not in the space.
   double real(const std::string& name, double low, double high, SpaceBuilder::RealOptions options = {});
   std::int64_t integer(const std::string& name, std::int64_t low, std::int64_t high, SpaceBuilder::IntegerOptions options = {});

@@ -4,6 +4,7 @@
 #include <lathe/deploy/model.h>
 #include <lathe/nas/executor.h>
 #include <lathe/nas/optimize.h>
+#include <lathe/nas/program.h>
 #include <lathe/nas/proposals.h>
 #include <lathe/nas/space.h>
 #include <lathe/nas/storage/memory.h>
@@ -64,6 +65,7 @@ void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
 Trial function_study();
+void program_study();
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
 
 void study(const StudyHeader& header) {
@@ -77,6 +79,10 @@ Space space_of_example() {
 
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective) {
 #include "nas_proposals_1.inc"
+}
+
+void program_study() {
+#include "nas_program_1.inc"
 }
 
 Trial function_study() {
