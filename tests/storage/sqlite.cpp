@@ -140,7 +140,8 @@ TEST_CASE("multi-objective studies keep Optuna's samplers alive: a pruned trial 
       },
       [](const Point&, const SegmentContext& c, const Checkpoint&) {
         SegmentResult r;
-        r.values = {c.trial % 3 == 1 ? 0.0 : 1.0, 2.5};  // trials 1, 4, 7, 10 are below the median
+        const bool bad = c.trial % 3 == 1;  // trials 1, 4, 7, 10 are worse than the median in both objectives
+        r.values = {bad ? 0.0 : 1.0, bad ? 3.5 : 2.5};
         return r;
       });
   const StudyRun run = execute(header, *objective, *storage);
