@@ -4,6 +4,8 @@
 //
 //   bench_train_step --hidden 64,128,256 --batch 32 --seq 64 --threads 1 --backend avx512
 //   bench_train_step --hidden 64 --batch 1 --seq 16 --predict 1
+//   bench_train_step --hidden 256 --phases 1   # where the time goes, kernel by kernel (one thread)
+#include "bench/phases.h"
 #include "bench/support.h"
 
 #include <lathe/base/text.h>
@@ -16,6 +18,7 @@
 #include <cstring>
 #include <ctime>
 #include <map>
+#include <numeric>
 #include <span>
 #include <sstream>
 
@@ -28,17 +31,18 @@ struct Options {
   int threads = 1;
   Index group = -1;            // tokens; −1: as the model has it; 0: the whole batch
   Index predict = 0;           // 1: prediction instead of training
+  Index phases = 0;            // 1: a table of kernels instead of the line of JSON
   std::vector<Index> lengths;  // of the rows; empty: `batch` rows of `seq`
   double seconds = 4, dropout = 0;
   std::string backend;
 };
 
 [[noreturn]] void usage(const std::string& why) {
-  std::fprintf(
-      stderr,
-      "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
-      "[--vocab N] [--group N] [--lengths 9,25] [--predict 1] [--threads N] [--seconds S] [--dropout P] [--backend NAME]\n",
-      why.c_str());
+  std::fprintf(stderr,
+               "%s\nusage: bench_train_step [--hidden 64,128] [--layers N] [--head-dim N] [--ffn N] [--batch N] [--seq N] "
+               "[--vocab N] [--group N] [--lengths 9,25] [--predict 1] [--phases 1] [--threads N] [--seconds S] [--dropout P] "
+               "[--backend NAME]\n",
+               why.c_str());
   std::exit(2);
 }
 
@@ -46,7 +50,7 @@ Options parse(int argc, char** argv) {
   Options o;
   const std::map<std::string, Index*> numbers{{"--layers", &o.layers}, {"--head-dim", &o.head_dim}, {"--ffn", &o.ffn},
                                               {"--batch", &o.batch},   {"--seq", &o.seq},           {"--vocab", &o.vocab},
-                                              {"--group", &o.group},   {"--predict", &o.predict}};
+                                              {"--group", &o.group},   {"--predict", &o.predict},   {"--phases", &o.phases}};
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (i + 1 == argc) usage(name + ": expected a value");
@@ -72,6 +76,7 @@ Options parse(int argc, char** argv) {
   }
   if (o.lengths.empty()) o.lengths.assign(static_cast<std::size_t>(o.batch), o.seq);
   o.batch = static_cast<Index>(o.lengths.size());
+  if (o.phases && o.threads != 1) usage("--phases: one thread only");
   o.seq = *std::max_element(o.lengths.begin(), o.lengths.end());
   return o;
 }
@@ -100,6 +105,7 @@ void run(const Options& o, Index hidden) {
   options.threads = o.threads;
   options.seed = 1;
   options.backend = o.backend;
+  if (o.phases) options.table = &timed_table(o.backend);
   Context context(options);
   nn::TransformerConfig config = nn::TransformerConfig::uniform(
       {.layers = o.layers, .hidden = hidden, .heads = std::max<Index>(1, hidden / o.head_dim), .ffn = o.ffn * hidden});
@@ -142,6 +148,7 @@ void run(const Options& o, Index hidden) {
   for (int i = 0; i < 5; ++i) train();
   const auto before = context.allocator().statistics();
   context.allocator().reset_peak();
+  reset_phases();
   std::vector<double> times;
   using Clock = std::chrono::steady_clock;
   const auto processor_seconds = [] {
@@ -157,6 +164,12 @@ void run(const Options& o, Index hidden) {
     times.push_back(seconds_since(begin));
   }
   const double processor = (processor_seconds() - processor_start) / static_cast<double>(times.size());
+  if (o.phases) {
+    std::printf(
+        "%s", phases(std::accumulate(times.begin(), times.end(), 0.0), static_cast<int>(times.size()), fma_peak(context.backend()))
+                  .c_str());
+    return;
+  }
   const auto after = context.allocator().statistics();
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2], flops = step_flops(o, hidden) / (o.predict ? 3 : 1),

@@ -17,7 +17,7 @@ Context::Context(const ContextOptions& options)
       trial_(options.trial),
       dropout_key_(random_key(options.seed, options.trial, "dropout")) {
   own_.allocator = std::make_shared<Allocator>(options.memory_limit, options.device == Device::kMeta);
-  f32_ = options.backend.empty() ? &best_backend() : find_backend(options.backend);
+  f32_ = options.table ? options.table : options.backend.empty() ? &best_backend() : find_backend(options.backend);
   if (!f32_) {
     std::vector<std::string> names = available_backends();
     for (const std::string& name : inexact_backends()) names.push_back(name);

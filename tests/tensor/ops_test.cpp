@@ -333,3 +333,16 @@ TEST_CASE("optimizer kernels edit in place and refuse strided tensors") {
   CHECK(m.to_vector<float>()[0] == doctest::Approx(0.1));
   CHECK(v.to_vector<float>()[1] == doctest::Approx(0.04));
 }
+
+TEST_CASE("a Context takes kernels of one's own, under the name of the backend whose bits they have") {
+  static int calls;
+  static const Kernels<float>& own = best_backend();
+  Kernels<float> table = own;
+  table.scale = [](Exec& exec, const ScaleArgs<float>& args) { ++calls, own.scale(exec, args); };
+  calls = 0;
+  Context ctx({.table = &table});
+  CHECK(ctx.backend() == own.name);
+  CHECK(ctx.numerics() == numerics_tag(own.name));
+  CHECK(ops::scale(Tensor::from(ctx, Floats{1, -2}, {2}), 3).to_vector<float>() == Floats{3, -6});
+  CHECK(calls == 1);
+}
