@@ -92,7 +92,7 @@ void sort_by_value(std::vector<TrialRecord>& trials, bool maximise) {
 
 int run_list(Invocation& invocation) {
   Console& console = invocation.console();
-  const auto backend = nas::sqlite_backend(database_file(study_place(invocation)), false);
+  const auto backend = nas::open_backend(database_of(study_place(invocation)), false);
   TextTable table({{"study", Align::left}, {"trials", Align::right}, {"events", Align::right}, {"made by", Align::left}});
   for (const nas::StudySummary& study : backend->studies()) {
     if (console.json()) {

@@ -39,21 +39,18 @@ void require_same_study(const std::string& recorded, const std::string& now, con
 
 }  // namespace
 
-fs::path database_file(const std::string& place) {
-  if (place.starts_with("sqlite:///")) return place.substr(10);
-  if (place.find("://") != std::string::npos)
-    throw InputError(str(place, ": expected a run folder, a file or sqlite:///FILE; other databases are not part of this build"));
+std::string database_of(const std::string& place) {
   const fs::path path(place);
-  if (!fs::is_directory(path)) return path;
+  if (place.find("://") != std::string::npos || !fs::is_directory(path)) return place;
   if (!fs::exists(path / "study.db")) throw InputError(place + ": is not a run folder (no study.db in it)");
-  return path / "study.db";
+  return (path / "study.db").string();
 }
 
 std::string study_name(const Config& config, const fs::path& folder) {
   if (const std::string& wish = config.text("storage.name"); !wish.empty()) return wish;
   const fs::path own = folder / "study.db";
   if (config.text("storage.url").empty() && fs::exists(own)) {
-    const std::vector<nas::StudySummary> studies = nas::sqlite_backend(own, true)->studies();
+    const std::vector<nas::StudySummary> studies = nas::open_backend(own.string(), true)->studies();
     if (studies.size() == 1) return studies[0].name;
   }
   return folder_name(folder);
@@ -62,14 +59,15 @@ std::string study_name(const Config& config, const fs::path& folder) {
 StudySource open_or_create_study(const Config& config, const fs::path& folder, const nas::StudyHeader& header, bool resumes) {
   StudySource source;
   const std::string& url = config.text("storage.url");
-  source.file = url.empty() ? folder / "study.db" : database_file(url);
-  source.backend = nas::sqlite_backend(source.file, true);
+  const std::string place = url.empty() ? (folder / "study.db").string() : database_of(url);
+  source.place = nas::without_password(place);
+  source.backend = nas::open_backend(place, true);
   const std::vector<nas::StudySummary> studies = source.backend->studies();
   const bool exists = std::any_of(studies.begin(), studies.end(), [&](const auto& study) { return study.name == header.name; });
   if (!exists && resumes && !studies.empty()) {
     std::vector<std::string> names;
     for (const nas::StudySummary& study : studies) names.push_back(study.name);
-    throw InputError(str(source.file.string(), ": holds no study ", header.name, ", which ", folder.string(),
+    throw InputError(str(source.place, ": holds no study ", header.name, ", which ", folder.string(),
                          " would go on with (was the folder renamed?); give one of ", join(names, ", "), " as storage.name in ",
                          (folder / "config.toml").string()));
   }
@@ -92,15 +90,15 @@ std::string study_place(Invocation& invocation) {
 
 StudySource open_study(Invocation& invocation) {
   StudySource source;
-  source.file = database_file(study_place(invocation));
-  source.backend = nas::sqlite_backend(source.file, false);
+  const std::string place = database_of(study_place(invocation));
+  source.place = nas::without_password(place);
+  source.backend = nas::open_backend(place, false);
   std::string name = invocation.value("--name");
   if (name.empty()) {
     std::vector<std::string> names;
     for (const nas::StudySummary& study : source.backend->studies()) names.push_back(study.name);
-    if (names.empty()) throw InputError(source.file.string() + ": holds no study");
-    if (names.size() > 1)
-      throw InputError(str(source.file.string(), ": holds several studies; --name one of: ", join(names, ", ")));
+    if (names.empty()) throw InputError(source.place + ": holds no study");
+    if (names.size() > 1) throw InputError(str(source.place, ": holds several studies; --name one of: ", join(names, ", ")));
     name = names[0];
   }
   source.storage = source.backend->open(name);

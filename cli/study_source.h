@@ -2,7 +2,7 @@
 #pragma once
 #include <lathe/cli/config.h>
 #include <lathe/cli/options.h>
-#include <lathe/nas/storage/sqlite.h>
+#include <lathe/nas/storage/open.h>
 
 #include <filesystem>
 #include <memory>
@@ -11,13 +11,13 @@
 namespace lathe::cli {
 
 struct StudySource {
-  std::filesystem::path file;
+  std::string place;  ///< for messages: without the password of a server
   std::unique_ptr<nas::Backend> backend;
   std::unique_ptr<nas::Storage> storage;
 };
 
-/// The file that a run folder, a path or an URL sqlite:///PATH means. InputError for a folder without study.db and for other URLs.
-std::filesystem::path database_file(const std::string& place);
+/// What nas::open_backend() is to open: study.db of a run folder, else `place` itself. InputError for a folder without study.db.
+std::string database_of(const std::string& place);
 
 /// storage.name; else the name of the only study in the run folder's own study.db, because a folder may be renamed while its study
 /// is not; else that of the folder.
