@@ -78,7 +78,21 @@ void read_finish(LineReader& in, EventFields& out) {
   if (!in.rest().empty()) out.result = parse_segment_result(in.rest());
 }
 
+void read_foreign(LineReader& in, EventFields& out) {
+  if (in.rest().starts_with("foreign=")) out.foreign = in.integer_field("foreign");
+}
+
+void read_enqueue(LineReader& in, EventFields& out) {
+  read_foreign(in, out);
+  out.partial = in.rest().starts_with("fixed=");
+  if (out.partial)
+    out.point = in.rest().substr(6);
+  else
+    read_point(in, out);
+}
+
 void read_adopt(LineReader& in, EventFields& out) {
+  read_foreign(in, out);
   read_state(in, out);
   out.step = static_cast<int>(in.integer_field("step", kMostInt));
   const auto at = in.rest().find(" point=");
@@ -111,7 +125,7 @@ EventFields read_event(std::string_view line) {
     out.trial = in.integer_field("trials");
   } else if (kind == "enqueue") {
     out.kind = Event::Kind::enqueue;
-    read_point(in, out);
+    read_enqueue(in, out);
   } else if (kind == "adopt") {
     out.kind = Event::Kind::adopt;
     read_adopt(in, out);
@@ -119,6 +133,18 @@ EventFields read_event(std::string_view line) {
     in.fail("propose, report, finish, extend, enqueue or adopt");
   }
   return out;
+}
+
+Trial adopted_trial(const Space& space, const EventFields& fields) {
+  Trial trial;
+  trial.point = space.parse(fields.point);
+  trial.state = fields.state;
+  trial.values = fields.result.values;
+  trial.constraints = fields.result.constraints;
+  trial.foreign = fields.foreign;
+  trial.finish_event = fields.index;
+  if (fields.step > 0) trial.reports.push_back({0, 0, fields.step, trial.values, 0, trial.constraints});
+  return trial;
 }
 
 }  // namespace lathe::nas

@@ -1,5 +1,6 @@
 // Private: the fields of a recorded event line.
 #pragma once
+#include <lathe/nas/space.h>
 #include <lathe/nas/trial.h>
 
 #include <string>
@@ -15,6 +16,8 @@ struct EventFields {
   std::int64_t reused = -1;                // propose
   Plan plan;                               // propose
   std::string_view point;                  // propose, enqueue, adopt: JSON
+  std::int64_t foreign = -1;               // enqueue, adopt
+  bool partial = false;                    // enqueue
   int segment = 0;                         // report
   int step = 0;                            // adopt
   SegmentResult result;                    // report; finish, adopt: values and failure
@@ -23,5 +26,8 @@ struct EventFields {
 
 /// InputError names the line. The views point into `line`.
 EventFields read_event(std::string_view line);
+
+/// The trial that an adopt event tells of. InputError: its point is none of `space`.
+Trial adopted_trial(const Space& space, const EventFields& fields);
 
 }  // namespace lathe::nas

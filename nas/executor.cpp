@@ -1,6 +1,8 @@
 #include <lathe/nas/executor.h>
 
 #include <lathe/base/text.h>
+#include <lathe/nas/event_reader.h>
+#include <lathe/nas/foreign.h>
 
 #include <condition_variable>
 #include <exception>
@@ -56,6 +58,11 @@ Attempt run_segment(Objective& objective, const Point& point, const SegmentConte
   }
 }
 
+constexpr auto kForeignPoll = std::chrono::seconds(1);  // how often other programs' trials are looked for
+
+/// Does the event depend on something that an engine cannot know from the log before it?
+bool from_outside(Event::Kind kind) { return kind == Event::Kind::enqueue || kind == Event::Kind::adopt; }
+
 /// One call of execute(). `mutex_` guards everything but the running of segments.
 class Run {
  public:
@@ -109,6 +116,7 @@ class Run {
         storage_.abandon(row.owner, str("worker ", row.owner, " died"));
     if (options_.resume) storage_.reset_failures();
     take_results();
+    take_up_foreign();
     if (engine_.finished() && options_.extend_to > engine_.budget()) append(engine_.extend(options_.extend_to));
   }
 
@@ -179,7 +187,7 @@ class Run {
       const auto recorded = storage_.events(from);
       if (recorded.empty())
         throw InfrastructureError(str("the log of study `", storage_.name(), "` has lost events: ", from, " were expected"));
-      if (recorded[0].line.find(" enqueue ") < recorded[0].line.find("point=")) return start_over(from);
+      if (from_outside(batch[0].kind) || from_outside(read_event(recorded[0].line).kind)) return start_over(from);
       for (std::size_t i = 0; i < std::min(batch.size(), recorded.size()); ++i)
         if (recorded[i].line != batch[i].line())
           throw InputError(str("event ", from + i, ": another process recorded `", recorded[i].line, "`, this one gives `",
@@ -192,7 +200,8 @@ class Run {
     for (const Event& event : batch) tell(event);
   }
 
-  /// A point was enqueued where the engine had already decided without it: decides anew from the log, event `from` on.
+  /// The log got an event from outside where the engine had decided without it, or the other way round: decides anew from the log,
+  /// event `from` on.
   void start_over(std::uint64_t from) {
     engine_ = new_engine(engine_.header());
     const auto replayed = engine_.replay(storage_.events(0));
@@ -220,12 +229,30 @@ class Run {
     }
   }
 
+  /// Adopts and enqueues what other programs left in the study.
+  void take_up_foreign() {
+    foreign_looked_ = std::chrono::steady_clock::now();
+    for (const ForeignTrial& trial : storage_.foreign_trials())
+      while (!taken_up(engine_, trial) && !unfit_.count(trial.number) && engine_.events() < options_.until_event) {
+        std::vector<Event> batch;
+        try {
+          batch = take_up(engine_, trial);
+        } catch (const InputError& e) {
+          unfit_.insert(trial.number);
+          observer_->refused(trial.number, e.what());
+          continue;
+        }
+        append(batch);  // another process may have been faster, with something else: then once more
+      }
+  }
+
   /// Lets the study go as far as the results allow and offers what may run. False: finished, or time to stop.
   bool advance() {
     for (;;) {
       if (storage_.shared()) {
         catch_up(storage_.events(engine_.events()));
         take_results();
+        if (std::chrono::steady_clock::now() - foreign_looked_ > kForeignPoll) take_up_foreign();
       }
       while (!engine_.finished()) {
         if (stopping() || engine_.events() >= options_.until_event) return false;
@@ -363,6 +390,8 @@ class Run {
   std::condition_variable changed_, heartbeat_;
   VirtualTime engine_;
   std::set<TaskKey> offered_;
+  std::set<std::int64_t> unfit_;  // trials of other programs that do not fit
+  std::chrono::steady_clock::time_point foreign_looked_;
   std::exception_ptr error_;
   std::atomic<bool> ended_{false};
   bool workers_done_ = false;

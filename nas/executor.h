@@ -42,6 +42,7 @@ class Observer {
   virtual void started(const TaskKey&, const Segment&) {}         ///< a worker of this process begins a segment
   virtual void computed(const TaskKey&, const SegmentResult&) {}  ///< its result is stored, not committed yet
   virtual void retried(const TaskKey&, const std::string&) {}     ///< infrastructure failure; the segment will run again
+  virtual void refused(std::int64_t, const std::string&) {}       ///< another program's trial does not fit (foreign.h), and why
 };
 
 struct ExecutorOptions {

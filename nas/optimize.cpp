@@ -2,6 +2,7 @@
 
 #include <lathe/base/text.h>
 #include <lathe/nas/define_by_run.h>
+#include <lathe/nas/foreign.h>
 #include <lathe/nas/proposals.h>
 #include <lathe/nas/storage/memory.h>
 
@@ -61,8 +62,11 @@ void Study::open() {
     return;
   }
   const auto studies = backend_->studies();
-  const bool exists = std::any_of(studies.begin(), studies.end(), [&](const StudySummary& s) { return s.name == header_.name; });
-  storage_ = exists ? backend_->open(header_.name) : backend_->create(header_);
+  const auto found = std::find_if(studies.begin(), studies.end(), [&](const StudySummary& s) { return s.name == header_.name; });
+  if (found == studies.end())
+    storage_ = backend_->create(header_);
+  else
+    storage_ = found->header.empty() ? backend_->take_over(header_) : backend_->open(header_.name);
 }
 
 StudyRun Study::optimize(Function function, int workers) {
@@ -97,7 +101,22 @@ void Study::begin_asking() {
   const auto replayed = engine_->replay(storage_->events(0));
   if (replayed.recorded < replayed.events.size())
     throw InfrastructureError(str("the log of study `", header_.name, "` ends within a step"));
+  for (const ForeignTrial& trial : storage_->foreign_trials()) {
+    const std::uint64_t from = engine_->events();
+    std::vector<Event> batch;
+    try {
+      batch = take_up(*engine_, trial);
+    } catch (const InputError&) {  // it does not fit
+      continue;
+    }
+    append(from, batch);
+  }
   advance();
+}
+
+void Study::append(std::uint64_t from, const std::vector<Event>& batch) {
+  if (!storage_->append(from, batch, header_.space))
+    throw InputError(str("study `", header_.name, "` was changed by another process; open it anew"));
 }
 
 /// Commits what can be committed, and tells the callbacks.
@@ -106,8 +125,7 @@ void Study::advance() {
     const std::uint64_t from = engine_->events();
     const auto batch = engine_->step();
     if (batch.empty()) break;
-    if (!storage_->append(from, batch, header_.space))
-      throw InputError(str("study `", header_.name, "` was changed by another process; open it anew"));
+    append(from, batch);
     history_ = engine_->history();
     for (const Event& event : batch)
       if (event.kind == Event::Kind::finish)
@@ -148,8 +166,7 @@ void Study::enqueue(const Point& point) {
     return;
   }
   const std::uint64_t from = engine_->events();
-  if (!storage_->append(from, engine_->enqueue(point), header_.space))
-    throw InputError(str("study `", header_.name, "` was changed by another process; open it anew"));
+  append(from, engine_->enqueue(point));
 }
 
 std::string Study::hash() {

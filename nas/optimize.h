@@ -60,7 +60,8 @@ class Study {
   using Function = std::function<std::vector<double>(TrialHandle&)>;
   using Callback = std::function<void(Study&, const Trial&)>;
 
-  /// `backend`: where the study `header.name` is made, or resumed if it is there; null: in memory. It must outlive the study.
+  /// `backend`: where the study `header.name` is made, or resumed if it is there, or taken over if another program made it
+  /// (foreign.h); null: in memory. It must outlive the study.
   explicit Study(StudyHeader header, Backend* backend = nullptr);
   ~Study();
   Study(const Study&) = delete;
@@ -106,6 +107,7 @@ class Study {
  private:
   void open();
   void begin_asking();
+  void append(std::uint64_t from, const std::vector<Event>& batch);
   void advance();
   void submit(std::int64_t number, SegmentResult result);
   StudyHeader header_;

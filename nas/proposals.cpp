@@ -47,6 +47,7 @@ std::uint64_t enqueue(Storage& storage, const Space& space, const Point& point) 
     event.index = log.size();
     event.time = log.empty() ? 0 : read_event(log.back().line).time;
     event.point = point;
+    event.partial = !space.whole(point);
     if (storage.append(log.size(), std::span(&event, 1), space)) return event.index;
   }
 }

@@ -19,8 +19,9 @@
 
 namespace lathe::nas {
 
-/// Appends `point` to the queue of the study in `storage`, behind its newest event; the commit index of the enqueueing.
-/// InputError: it breaks a rule of the space. InfrastructureError: the storage failed.
+/// Appends `point` to the queue of the study in `storage`, behind its newest event; the commit index of the enqueueing. A point
+/// with only some parameters (Space::partial) gets the others from the sampler when its turn comes. InputError: it breaks a rule of
+/// the space. InfrastructureError: the storage failed.
 std::uint64_t enqueue(Storage& storage, const Space& space, const Point& point);
 
 /// What a new study can take from an earlier one.

@@ -83,35 +83,17 @@ Point Space::make(const std::function<Value(std::size_t, const Parameter&)>& pic
   return Point(names_, std::move(values));
 }
 
-Point Space::point(const std::vector<std::pair<std::string, Value>>& given) const {
-  Values values(size());
-  std::vector<const Value*> by_index(size(), nullptr);
-  for (const auto& [name, value] : given) {
-    const std::size_t i = index(name);
-    if (by_index[i]) throw InputError(str("parameter `", name, "` is given twice"));
-    by_index[i] = &value;
-  }
-  for (std::size_t i = 0; i < size(); ++i) {
-    const Parameter& p = parameter(i);
-    const bool on = active(i, values);
-    if (on && !by_index[i]) throw InputError(str("parameter `", p.name, "` has no value"));
-    if (!on && by_index[i])
-      throw InputError(str("parameter `", p.name, "` has a value but is inactive: `", p.when, "` does not hold"));
-    if (!on) continue;
-    Value value = *by_index[i];
-    if (p.integer() && value.real() && *value.real() == math::floor(*value.real()) && *value.real() < 0x1p53 &&
-        *value.real() > -0x1p53)
-      value = static_cast<std::int64_t>(*value.real());
-    if (!p.contains(value)) throw InputError(str("parameter `", p.name, "` = ", value.json(), " is outside of its range"));
-    if (p.real()) value = *value.number();
-    if (p.choices()) value = p.at(*p.index_of(value));  // in the type of the declaration: 1 and 1.0 are one choice
-    values[i] = std::move(value);
-  }
-  return Point(names_, std::move(values));
-}
-
 Point Space::uniform(std::uint64_t seed, std::uint64_t trial, std::uint32_t attempt) const {
   return make([&](std::size_t, const Parameter& p) {
+    Random random(random_key(seed, trial, "ask:" + p.name), 0, 0, attempt);
+    return draw(p, random);
+  });
+}
+
+Point Space::filled(const Point& fixed, const Point& other, std::uint64_t seed, std::uint64_t trial, std::uint32_t attempt) const {
+  return make([&](std::size_t i, const Parameter& p) {
+    if (fixed.value(i)) return *fixed.value(i);
+    if (other.value(i)) return *other.value(i);
     Random random(random_key(seed, trial, "ask:" + p.name), 0, 0, attempt);
     return draw(p, random);
   });

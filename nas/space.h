@@ -107,6 +107,14 @@ class Space {
   Point point(const std::vector<std::pair<std::string, Value>>& values) const;
   /// The inverse of Point::json(). InputError as above, or where the text is no such object.
   Point parse(std::string_view json) const;
+  /// A point of which only some parameters are given, active or not: the others have no value. InputError: unknown name, value
+  /// outside its domain. filled() makes a point of it.
+  Point partial(const std::vector<std::pair<std::string, Value>>& values) const;
+  Point parse_partial(std::string_view json) const;  ///< partial() of a JSON object
+  /// Does `point` give a value to every active parameter and to no other?
+  bool whole(const Point& point) const;
+  /// Every active parameter's value in `fixed`, else that in `other`, else its uniform() draw. Rules are not checked.
+  Point filled(const Point& fixed, const Point& other, std::uint64_t seed, std::uint64_t trial, std::uint32_t attempt) const;
 
   /// A uniform draw of every active parameter (log and step respected), not checked by rules: a pure function of
   /// (seed, trial, attempt). Parameter `p` reads stream `ask:<p>` of (seed, trial) at counter `attempt`.

@@ -1,120 +1,72 @@
-// Reading points back from their canonical text: a flat JSON object of booleans, numbers and texts.
+// Points from their canonical text and from single values.
+#include <lathe/base/math.h>
 #include <lathe/base/text.h>
+#include <lathe/nas/json_reader.h>
 #include <lathe/nas/space.h>
 
 namespace lathe::nas {
 namespace {
 
-class Reader {
- public:
-  explicit Reader(std::string_view json) : json_(json) {}
+std::vector<std::pair<std::string, Value>> members(std::string_view json) {
+  std::vector<std::pair<std::string, Value>> out;
+  JsonReader in("point", json);
+  in.object([&](const std::string& name) { out.emplace_back(name, in.scalar()); });
+  in.end();
+  return out;
+}
 
-  std::vector<std::pair<std::string, Value>> object() {
-    std::vector<std::pair<std::string, Value>> out;
-    expect('{');
-    if (!take('}')) {
-      do {
-        std::string name = text();
-        expect(':');
-        out.emplace_back(std::move(name), scalar());
-      } while (take(','));
-      expect('}');
-    }
-    blanks();
-    if (at_ != json_.size()) fail("the end");
-    return out;
-  }
+/// `value` in the type of the declaration: 1 and 1.0 are one choice. InputError if it lies outside of the domain.
+Value fitting(const Parameter& p, Value value) {
+  if (p.integer() && value.real() && *value.real() == math::floor(*value.real()) && *value.real() < 0x1p53 &&
+      *value.real() > -0x1p53)
+    value = static_cast<std::int64_t>(*value.real());
+  if (!p.contains(value)) throw InputError(str("parameter `", p.name, "` = ", value.json(), " is outside of its range"));
+  if (p.real()) return *value.number();
+  if (p.choices()) return p.at(*p.index_of(value));
+  return value;
+}
 
- private:
-  [[noreturn]] void fail(const std::string& expected) const {
-    throw InputError(str("point `", json_, "`, column ", at_ + 1, ": expected ", expected));
+std::vector<const Value*> by_index(const Space& space, const std::vector<std::pair<std::string, Value>>& given) {
+  std::vector<const Value*> out(space.size(), nullptr);
+  for (const auto& [name, value] : given) {
+    const std::size_t i = space.index(name);
+    if (out[i]) throw InputError(str("parameter `", name, "` is given twice"));
+    out[i] = &value;
   }
-  void blanks() {
-    while (at_ < json_.size() && (json_[at_] == ' ' || json_[at_] == '\t')) ++at_;
-  }
-  bool take(char c) {
-    blanks();
-    if (at_ >= json_.size() || json_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  void expect(char c) {
-    if (!take(c)) fail(str("`", c, "`"));
-  }
-
-  std::uint32_t hex4() {
-    std::uint32_t out = 0;
-    for (int k = 0; k < 4; ++k, ++at_) {
-      const char c = at_ < json_.size() ? json_[at_] : ' ';
-      if (c >= '0' && c <= '9')
-        out = out * 16 + static_cast<std::uint32_t>(c - '0');
-      else if (c >= 'a' && c <= 'f')
-        out = out * 16 + static_cast<std::uint32_t>(c - 'a' + 10);
-      else if (c >= 'A' && c <= 'F')
-        out = out * 16 + static_cast<std::uint32_t>(c - 'A' + 10);
-      else
-        fail("four hexadecimal digits");
-    }
-    return out;
-  }
-
-  void escape(std::string& out) {
-    static constexpr std::string_view kFrom = "\"\\/bfnrt", kTo = "\"\\/\b\f\n\r\t";
-    const char c = at_ < json_.size() ? json_[at_] : ' ';
-    ++at_;
-    if (const auto k = kFrom.find(c); k != std::string_view::npos) {
-      out += kTo[k];
-      return;
-    }
-    if (c != 'u') fail("an escape");
-    std::uint32_t code = hex4();
-    if (code >= 0xD800 && code < 0xDC00) {
-      if (json_.substr(at_, 2) != "\\u") fail("the second half of a surrogate pair");
-      at_ += 2;
-      code = 0x10000 + ((code - 0xD800) << 10) + (hex4() - 0xDC00);
-    }
-    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) fail("a Unicode character");
-    append_utf8(out, static_cast<char32_t>(code));
-  }
-
-  std::string text() {
-    expect('"');
-    std::string out;
-    for (;;) {
-      if (at_ >= json_.size()) fail("a closing quote");
-      const char c = json_[at_++];
-      if (c == '"') return out;
-      if (c == '\\')
-        escape(out);
-      else
-        out += c;
-    }
-  }
-
-  Value scalar() {
-    blanks();
-    if (at_ < json_.size() && json_[at_] == '"') return text();
-    const std::size_t end = std::min(json_.find_first_of(",} \t", at_), json_.size());
-    const std::string_view word = json_.substr(at_, end - at_);
-    if (const auto i = parse_int(word)) {
-      at_ = end;
-      return *i;
-    }
-    if (const auto r = parse_double(word)) {
-      at_ = end;
-      return *r;
-    }
-    if (word != "true" && word != "false") fail("true, false, a number or a text");
-    at_ = end;
-    return word == "true";
-  }
-
-  std::string_view json_;
-  std::size_t at_ = 0;
-};
+  return out;
+}
 
 }  // namespace
 
-Point Space::parse(std::string_view json) const { return point(Reader(json).object()); }
+Point Space::point(const std::vector<std::pair<std::string, Value>>& given) const {
+  std::vector<std::optional<Value>> values(size());
+  const auto wanted = by_index(*this, given);
+  for (std::size_t i = 0; i < size(); ++i) {
+    const Parameter& p = parameter(i);
+    const bool on = active(i, values);
+    if (on && !wanted[i]) throw InputError(str("parameter `", p.name, "` has no value"));
+    if (!on && wanted[i])
+      throw InputError(str("parameter `", p.name, "` has a value but is inactive: `", p.when, "` does not hold"));
+    if (on) values[i] = fitting(p, *wanted[i]);
+  }
+  return Point(names_, std::move(values));
+}
+
+Point Space::partial(const std::vector<std::pair<std::string, Value>>& given) const {
+  std::vector<std::optional<Value>> values(size());
+  const auto wanted = by_index(*this, given);
+  for (std::size_t i = 0; i < size(); ++i)
+    if (wanted[i]) values[i] = fitting(parameter(i), *wanted[i]);
+  return Point(names_, std::move(values));
+}
+
+bool Space::whole(const Point& point) const {
+  for (std::size_t i = 0; i < size(); ++i)
+    if (active(i, point.values()) != point.value(i).has_value()) return false;
+  return true;
+}
+
+Point Space::parse(std::string_view json) const { return point(members(json)); }
+Point Space::parse_partial(std::string_view json) const { return partial(members(json)); }
 
 }  // namespace lathe::nas

@@ -226,6 +226,18 @@ History read_history(const Space& space, std::span<const RecordedEvent> events) 
   return history;
 }
 
+std::vector<Trial> read_adopted(const Space& space, std::span<const RecordedEvent> events) {
+  std::vector<Trial> out;
+  for (const RecordedEvent& event : events) {
+    if (event.line.find(" adopt ") == std::string::npos) continue;  // a quick look: points may contain anything
+    const EventFields fields = read_event(event.line);
+    if (fields.kind != Event::Kind::adopt) continue;
+    out.push_back(adopted_trial(space, fields));
+    out.back().number = static_cast<std::int64_t>(out.size()) - 1;
+  }
+  return out;
+}
+
 std::optional<std::string> header_difference(const std::string& recorded, const std::string& now) {
   return difference("", recorded, now);
 }

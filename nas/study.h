@@ -61,6 +61,9 @@ std::string study_hash(const std::string& header_json, std::span<const RecordedE
 /// InputError names the line that cannot be read.
 History read_history(const Space& space, std::span<const RecordedEvent> events);
 
+/// The trials that the events adopted, numbered from 0: of an earlier study, or (`foreign` ≥ 0) of another program.
+std::vector<Trial> read_adopted(const Space& space, std::span<const RecordedEvent> events);
+
 /// First difference of two headers as a sentence ("`seed` was 1, is 2"), or nothing if they are equal.
 std::optional<std::string> header_difference(const std::string& recorded, const std::string& now);
 

@@ -99,6 +99,7 @@ std::string values_text(const std::vector<double>& values) {
 
 std::string Event::line() const {
   const std::string head = str(index, " ", time, " ");
+  const std::string from = foreign < 0 ? "" : str("foreign=", foreign, " ");
   switch (kind) {
     case Kind::propose:
       return str(head, "propose trial=", trial, " worker=", worker, reused < 0 ? "" : str(" reused=", reused),
@@ -115,9 +116,10 @@ std::string Event::line() const {
     case Kind::extend:
       return str(head, "extend trials=", trials);
     case Kind::enqueue:
-      return str(head, "enqueue point=", point.json());
+      return str(head, "enqueue ", from, partial ? "fixed=" : "point=", point.json());
     case Kind::adopt: {
-      std::string out = str(head, "adopt state=", state_name(state), " step=", planned.step, " values=", values_text(values));
+      std::string out =
+          str(head, "adopt ", from, "state=", state_name(state), " step=", planned.step, " values=", values_text(values));
       if (!constraints.empty()) out += " constraints=" + values_text(constraints);
       return str(out, " point=", point.json());
     }

@@ -37,6 +37,7 @@ struct Trial {
   std::string note;                         ///< message of the failure
   std::uint64_t started = 0, finished = 0;  ///< virtual times
   std::uint64_t finish_event = 0;           ///< index of its finish event
+  std::int64_t foreign = -1;                ///< adopted: number of the trial in which another program left it; −1: none did
 };
 
 /// All trials by number, and the numbers of the finished ones in the order of their commits. What is not committed does
@@ -62,7 +63,7 @@ struct Event {
     finish,   ///< trial, state, values, failure: follows the report that ended it
     extend,   ///< trials: the budget was raised
     enqueue,  ///< point: comes before the sampler's next one (proposals.h)
-    adopt,    ///< state, planned.step, values, constraints, point: a trial of an earlier study (proposals.h)
+    adopt,    ///< state, planned.step, values, constraints, point: a trial of an earlier study or of another program (proposals.h)
   };
   std::uint64_t index = 0;
   std::uint64_t time = 0;  ///< virtual
@@ -80,15 +81,20 @@ struct Event {
   Failure failure = Failure::none;
   std::string note;  ///< finish after a failure: its message. Not in line()
   std::int64_t trials = 0;
+  std::int64_t foreign = -1;  ///< enqueue, adopt: number of the trial in which another program left this; −1: none did
+  bool partial = false;       ///< enqueue: `point` has only the parameters that are fixed
+  std::int64_t queued = -1;   ///< propose: commit index of the enqueueing that it fulfils; −1: the sampler's. Not in line()
+  std::vector<std::int64_t> passed_over;  ///< propose: such indices of what was passed over before it. Not in line()
 
   /// Canonical text, one line, exactly what the study hash covers. No times of day, hosts, attempts, notes, attributes:
   ///   7 120 propose trial=3 worker=0 plan=0/1/40,0/2/40 point={"layers":2,"lr":0.001}
   ///   8 160 report trial=3 segment=0 values=0.75
   ///   9 160 finish trial=3 state=pruned values=0.75
   ///   9 160 enqueue point={"layers":1,"lr":0.01}
+  ///   9 160 enqueue fixed={"layers":1}
   ///   0 0 adopt state=complete step=4 values=0.75 point={"layers":2,"lr":0.001}
   /// Constraints, if the study has any, follow the values: `values=0.75 constraints=-1,0.5`. A proposal whose results are taken
-  /// from trial 1 says `reused=1` behind its worker.
+  /// from trial 1 says `reused=1` behind its worker. What another program's trial 12 held says `foreign=12` before anything else.
   std::string line() const;
 };
 

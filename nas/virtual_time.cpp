@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace lathe::nas {
 namespace {
@@ -35,9 +36,9 @@ bool comes_from_outside(Event::Kind kind) {
 
 VirtualTime::VirtualTime(StudyHeader header, PlanFunction plan, RefuseFunction refuse, const SamplerRegistry& samplers,
                          const PrunerRegistry& pruners)
-    : header_(std::move(header)), plan_(std::move(plan)), refuse_(std::move(refuse)) {
+    : header_(std::move(header)), plan_(std::move(plan)), refuse_(std::move(refuse)), samplers_(samplers) {
   header_.check();
-  sampler_ = samplers.make(header_);
+  sampler_ = samplers_.make(header_);
   pruner_ = pruners.make(header_);
   workers_.resize(static_cast<std::size_t>(header_.virtual_workers));
   budget_ = header_.trials;
@@ -153,7 +154,7 @@ void VirtualTime::end_trial(Trial& t, TrialState state, std::vector<Event>& batc
   t.finish_event = event.index;
   history_.finished.push_back(t.number);
   show(t);
-  if (adopted_) seen_.finished.push_back(adopted_ + t.number);
+  if (adopted_) seen_.finished.push_back(seen_as_[static_cast<std::size_t>(t.number)]);
 }
 
 /// Commits the segment that finishes now. True if the trial reported and has a segment left.
@@ -185,27 +186,54 @@ bool VirtualTime::commit(Running& r, std::vector<Event>& batch) {
 /// Keeps what the sampler sees up to date.
 void VirtualTime::show(const Trial& t) {
   if (!adopted_) return;
-  const auto index = static_cast<std::size_t>(adopted_ + t.number);
-  if (seen_.trials.size() <= index) seen_.trials.resize(index + 1);
-  seen_.trials[index] = t;
-  seen_.trials[index].number += adopted_;
+  const auto index = static_cast<std::size_t>(t.number);
+  if (index == seen_as_.size()) {
+    seen_as_.push_back(static_cast<std::int64_t>(seen_.trials.size()));
+    seen_.trials.emplace_back();
+  }
+  Trial& shown = seen_.trials[static_cast<std::size_t>(seen_as_[index])];
+  shown = t;
+  shown.number = seen_as_[index];
 }
 
-/// The next point that may become a trial: enqueued ones first.
-std::optional<Point> VirtualTime::next_point(std::int64_t number) {
+/// The next point that may become a trial: enqueued ones first. `queued`: the enqueueing that it comes from.
+std::optional<Point> VirtualTime::next_point(std::int64_t number, std::int64_t& queued) {
   const auto admitted = [this](const Point& p) { return admits(p); };
   while (!queue_.empty()) {
-    Point point = std::move(queue_.front());
+    const Queued next = std::move(queue_.front());
     queue_.pop_front();
-    if (admits(point)) return point;
+    auto point = header_.space.whole(next.point) ? std::optional<Point>(next.point) : fill(next.point, number);
+    queued = next.event;
+    if (point && admits(*point)) return point;
+    passed_over_.push_back(next.event);
   }
+  queued = -1;
   if (exhausted_) return std::nullopt;
   auto point = ask(*sampler_, {header_, sampler_history(), number, admitted});
   exhausted_ = !point;
   return point;
 }
 
-void VirtualTime::start(Trial t, std::vector<Event>& batch) {
+/// The first admitted point that has the values of `fixed`, the others from the sampler's draws and then uniform ones. A sampler of
+/// its own makes them: one that remembers what was refused (grid) must not take a point for refused that was only overlaid.
+std::optional<Point> VirtualTime::fill(const Point& fixed, std::int64_t number) const {
+  const auto trial = static_cast<std::uint64_t>(number);
+  const Space& space = header_.space;
+  const auto sampler = samplers_.make(header_);
+  std::uint32_t attempt = 0;
+  const auto filled = [&](const Point& other) { return space.filled(fixed, other, header_.seed, trial, attempt); };
+  const SamplerView view{header_, sampler_history(), number, [&](const Point& p) { return admits(filled(p)); }};
+  for (; attempt < kSamplerDraws + kUniformDraws; ++attempt) {
+    auto other = attempt < kSamplerDraws ? sampler->draw(view, attempt) : space.uniform(header_.seed, trial, attempt);
+    if (!other) attempt = kSamplerDraws - 1;
+    if (!other) continue;
+    Point point = filled(*other);
+    if (admits(point)) return point;
+  }
+  return std::nullopt;
+}
+
+void VirtualTime::start(Trial t, std::int64_t queued, std::vector<Event>& batch) {
   Running running{t.number, 0, later(now_, ticks(t.plan, 0)), {}, {}, {}};
   if (const auto found = reusable_.find(t.point.json()); found != reusable_.end()) {
     t.reused = found->second.trial;
@@ -218,6 +246,8 @@ void VirtualTime::start(Trial t, std::vector<Event>& batch) {
   event.point = t.point;
   event.plan = t.plan;
   event.reused = t.reused;
+  event.queued = queued;
+  event.passed_over = std::exchange(passed_over_, {});
   show(t);
   history_.trials.push_back(std::move(t));
 }
@@ -227,13 +257,14 @@ void VirtualTime::propose(std::vector<Event>& batch) {
     if (workers_[w] || static_cast<std::int64_t>(history_.trials.size()) >= budget_) continue;
     Trial t;
     t.number = static_cast<std::int64_t>(history_.trials.size());
-    auto point = next_point(t.number);
+    std::int64_t queued = -1;
+    auto point = next_point(t.number, queued);
     if (!point) return;
     t.worker = static_cast<int>(w);
     t.point = std::move(*point);
     t.plan = checked_plan(t.point);
     t.started = now_;
-    start(std::move(t), batch);
+    start(std::move(t), queued, batch);
   }
 }
 
@@ -291,34 +322,57 @@ std::vector<Event> VirtualTime::extend(std::int64_t trials) {
   return batch;
 }
 
-std::vector<Event> VirtualTime::enqueue(const Point& point) {
+std::vector<Event> VirtualTime::enqueue(const Point& point, std::int64_t foreign) {
   if (const auto rule = header_.space.broken_rule(point))
     throw InputError(str("the point ", point.json(), " cannot be enqueued: it breaks the rule `", *rule, "`"));
-  queue_.push_back(point);
+  if (foreign >= 0 && !foreign_.insert({Event::Kind::enqueue, foreign}).second)
+    throw InputError(str("the point in trial ", foreign, " of another program was enqueued already"));
   std::vector<Event> batch;
-  add_event(batch, Event::Kind::enqueue, 0).point = point;
+  Event& event = add_event(batch, Event::Kind::enqueue, 0);
+  event.point = point;
+  event.foreign = foreign;
+  event.partial = !header_.space.whole(point);
+  queue_.push_back({point, static_cast<std::int64_t>(event.index)});
   return batch;
 }
 
-std::vector<Event> VirtualTime::adopt(const Trial& earlier) {
+/// InputError: this study cannot take `earlier` for a trial that it knows the result of.
+void VirtualTime::check_adoption(const Trial& earlier, std::int64_t foreign) const {
   const auto require = [&](bool good, const std::string& message) {
-    if (!good) throw InputError(str("the trial ", earlier.point.json(), " of an earlier study cannot be adopted: ", message));
+    if (good) return;
+    const std::string whose = foreign < 0 ? " of an earlier study" : str(" (trial ", foreign, " of another program)");
+    throw InputError(str("the trial ", earlier.point.json(), whose, " cannot be adopted: ", message));
   };
-  require(!started_, "the study has begun");
-  require(!header_.warm_start.empty(), "the header names no study as warm_start");
+  const auto finite = [](const std::vector<double>& numbers) {
+    return std::all_of(numbers.begin(), numbers.end(), [](double v) { return std::isfinite(v); });
+  };
+  require(foreign >= 0 || !started_, "the study has begun");
+  require(foreign >= 0 || !header_.warm_start.empty(), "the header names no study as warm_start");
+  require(foreign < 0 || !known(foreign, Event::Kind::adopt), "it is known already");
   require(earlier.state == TrialState::complete || earlier.state == TrialState::pruned, "it is neither complete nor pruned");
   require(earlier.values.size() == header_.directions.size(),
           str("it has ", earlier.values.size(), " values, expected ", header_.directions.size()));
   require(earlier.constraints.size() == header_.constraints.size(),
           str("it has ", earlier.constraints.size(), " constraints, expected ", header_.constraints.size()));
+  require(finite(earlier.values) && finite(earlier.constraints), "its values are not finite");
   if (const auto rule = header_.space.broken_rule(earlier.point)) require(false, str("it breaks the rule `", *rule, "`"));
+}
+
+std::vector<Event> VirtualTime::adopt(const Trial& earlier, std::int64_t foreign) {
+  check_adoption(earlier, foreign);
+  if (!adopted_) {  // until now the sampler saw the study's own trials under their own numbers, and it still does
+    seen_ = history_;
+    for (const Trial& t : history_.trials) seen_as_.push_back(t.number);
+    adopted_ = true;
+  }
   const int step = earlier.reports.empty() ? 0 : earlier.reports.back().step;
   Trial t;
-  t.number = adopted_++;
+  t.number = static_cast<std::int64_t>(seen_.trials.size());
   t.point = earlier.point;
   t.state = earlier.state;
   t.values = earlier.values;
   t.constraints = earlier.constraints;
+  t.foreign = foreign;
   t.plan.segments[0].step = step;
   if (step > 0) t.reports.push_back({0, 0, step, t.values, 0, t.constraints});
   std::vector<Event> batch;
@@ -328,7 +382,12 @@ std::vector<Event> VirtualTime::adopt(const Trial& earlier) {
   event.values = t.values;
   event.constraints = t.constraints;
   event.point = t.point;
+  event.foreign = foreign;
   t.finish_event = event.index;
+  if (foreign >= 0) {
+    foreign_.insert({Event::Kind::adopt, foreign});
+    known_.insert(t.point.json());
+  }
   seen_.finished.push_back(t.number);
   seen_.trials.push_back(std::move(t));
   return batch;
@@ -337,15 +396,10 @@ std::vector<Event> VirtualTime::adopt(const Trial& earlier) {
 /// One event that came from outside, made anew from its record; nothing if it is none.
 std::optional<std::vector<Event>> VirtualTime::replay_outside(const EventFields& fields) {
   if (fields.kind == Event::Kind::extend) return extend(fields.trial);
-  if (fields.kind == Event::Kind::enqueue) return enqueue(header_.space.parse(fields.point));
+  if (fields.kind == Event::Kind::enqueue)
+    return enqueue(fields.partial ? header_.space.parse_partial(fields.point) : header_.space.parse(fields.point), fields.foreign);
   if (fields.kind != Event::Kind::adopt) return std::nullopt;
-  Trial earlier;
-  earlier.point = header_.space.parse(fields.point);
-  earlier.state = fields.state;
-  earlier.values = fields.result.values;
-  earlier.constraints = fields.result.constraints;
-  if (fields.step > 0) earlier.reports.push_back({0, 0, fields.step, earlier.values, 0, earlier.constraints});
-  return adopt(earlier);
+  return adopt(adopted_trial(header_.space, fields), fields.foreign);
 }
 
 /// The batch that begins with record[0], made anew from the results that the record holds.

@@ -33,6 +33,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lathe::nas {
@@ -77,14 +78,21 @@ class VirtualTime {
   std::vector<Event> extend(std::int64_t trials);
 
   /// Puts a point before those of the sampler; an event of its own, at the present virtual time. When its turn comes it is passed
-  /// over if the objective refuses it, or as a duplicate. It stays in the queue of a study whose budget is used up. InputError: a
+  /// over if the objective refuses it, or as a duplicate. It stays in the queue of a study whose budget is used up. A point with
+  /// only some parameters (Space::partial) gets the others from the sampler when its turn comes; it is passed over if no draw of
+  /// the sampler makes an admitted point of it. `foreign`: number of the trial in which another program enqueued it. InputError: a
   /// broken rule.
-  std::vector<Event> enqueue(const Point& point);
+  std::vector<Event> enqueue(const Point& point, std::int64_t foreign = -1);
 
-  /// Adds a trial of an earlier study, for the sampler to see: complete or pruned, with values (one per objective), constraints and
-  /// point; reports: the last one, or none. It is no trial of this study: neither pruner nor duplicates know it. InputError: the
-  /// study has begun, the header names no warm_start, wrong numbers, a broken rule.
-  std::vector<Event> adopt(const Trial& earlier);
+  /// Adds a trial that was not run here, for the sampler to see from now on: complete or pruned, with values (one per objective),
+  /// constraints and point; reports: the last one, or none. It is no trial of this study, and no pruner knows it.
+  ///   foreign < 0   of an earlier study. InputError: the study has begun, the header names no warm_start
+  ///   foreign ≥ 0   of another program that wrote into this study, which calls it so: at any time, and duplicates know its point
+  /// InputError also: wrong numbers of values or constraints, values that are not finite, a broken rule, a foreign trial that is
+  /// known().
+  std::vector<Event> adopt(const Trial& earlier, std::int64_t foreign = -1);
+  /// Did an event of this kind (adopt, enqueue) take up the trial of another program?
+  bool known(std::int64_t foreign, Event::Kind kind) const { return foreign_.count({kind, foreign}) > 0; }
 
   bool finished() const;                         ///< nothing runs and nothing will be proposed
   bool exhausted() const { return exhausted_; }  ///< the sampler found no further point; the budget was not used up
@@ -93,7 +101,7 @@ class VirtualTime {
   std::int64_t budget() const { return budget_; }
   const StudyHeader& header() const { return header_; }
   const History& history() const { return history_; }
-  /// What the sampler sees: the adopted trials, numbered from 0, and behind them those of this study.
+  /// What the sampler sees: adopted trials and those of this study, numbered from 0 in the order in which they came.
   const History& sampler_history() const { return adopted_ ? seen_ : history_; }
   std::size_t queued() const { return queue_.size(); }  ///< enqueued points that were not proposed yet
 
@@ -114,10 +122,12 @@ class VirtualTime {
   bool commit(Running& running, std::vector<Event>& batch);
   void end_trial(Trial& trial, TrialState state, std::vector<Event>& batch);
   void propose(std::vector<Event>& batch);
-  std::optional<Point> next_point(std::int64_t number);
-  void start(Trial trial, std::vector<Event>& batch);
+  std::optional<Point> next_point(std::int64_t number, std::int64_t& queued);
+  std::optional<Point> fill(const Point& fixed, std::int64_t number) const;
+  void start(Trial trial, std::int64_t queued, std::vector<Event>& batch);
   void show(const Trial& trial);
   bool admits(const Point& point) const;
+  void check_adoption(const Trial& earlier, std::int64_t foreign) const;
   Plan checked_plan(const Point& point) const;
   std::optional<std::vector<Event>> replay_outside(const EventFields& fields);
   std::vector<Event> replay_batch(std::span<const RecordedEvent> record);
@@ -125,12 +135,20 @@ class VirtualTime {
   StudyHeader header_;
   PlanFunction plan_;
   RefuseFunction refuse_;
+  SamplerRegistry samplers_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Pruner> pruner_;
   History history_;
-  History seen_;  // where there are adopted trials: these, then history_
-  std::int64_t adopted_ = 0;
-  std::deque<Point> queue_;
+  History seen_;                                            // where there are adopted trials: these and history_, as they came
+  std::vector<std::int64_t> seen_as_;                       // the number there of each trial
+  bool adopted_ = false;                                    // are there any?
+  std::set<std::pair<Event::Kind, std::int64_t>> foreign_;  // trials of other programs that were taken up, and how
+  struct Queued {
+    Point point;
+    std::int64_t event = 0;
+  };
+  std::deque<Queued> queue_;
+  std::vector<std::int64_t> passed_over_;  // enqueue events, since the last proposal
   struct Reusable {
     std::int64_t trial = 0;
     std::map<int, SegmentResult> results;

@@ -48,7 +48,8 @@ std::optional<Point> EvolutionSampler::draw(const SamplerView& view, std::uint32
   ledger_.update(view.history);
   const auto number = static_cast<std::uint64_t>(view.number);
   Random random(random_key(view.header.seed, number, "ask:#evolution"), 0, 0, attempt);
-  const auto chosen = view.number < population_ ? std::nullopt : parent(random);
+  const bool uniform = ledger_.trials() < static_cast<std::size_t>(population_);  // adopted trials count
+  const auto chosen = uniform ? std::nullopt : parent(random);
   if (!chosen) return view.header.space.uniform(view.header.seed, number, attempt);
   std::vector<std::size_t> changeable;
   for (std::size_t i = 0; i < ledger_.axes().size(); ++i)

@@ -202,6 +202,16 @@ class MemoryBackend final : public Backend {
 
 }  // namespace
 
+// Storages that only lathe writes to hold no studies of others.
+ForeignStudy Backend::foreign_study(const std::string& name) {
+  open(name);
+  throw InputError(str("study `", name, "` was made by lathe"));
+}
+std::unique_ptr<Storage> Backend::take_over(const StudyHeader& header) {
+  open(header.name);
+  throw InputError(str("study `", header.name, "` was made by lathe"));
+}
+
 ClockMs steady_clock_ms() {
   return [] {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();

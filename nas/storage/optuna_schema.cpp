@@ -64,7 +64,18 @@ void write_choices(JsonWriter& json, const std::vector<Value>& choices) {
   json.end_array();
 }
 
+template <class T>
+std::string list_of(const std::vector<T>& values) {
+  JsonWriter json;
+  json.begin_array();
+  for (const T& value : values) json.value(value);
+  return json.end_array().text();
+}
+
 }  // namespace
+
+std::string json_list(const std::vector<double>& numbers) { return list_of(numbers); }
+std::string json_list(const std::vector<std::string>& texts) { return list_of(texts); }
 
 std::string distribution_json(const Parameter& parameter) {
   JsonWriter json;

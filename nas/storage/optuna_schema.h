@@ -5,6 +5,7 @@
 #include <lathe/nas/trial.h>
 
 #include <string>
+#include <vector>
 
 namespace lathe::nas::optuna {
 
@@ -16,6 +17,9 @@ extern const char* const kAlembicRevision;  ///< "v3.2.0.a"
 std::string distribution_json(const Parameter& parameter);
 /// The value of column trial_params.param_value: the number itself, or the index of the choice.
 double internal_value(const Parameter& parameter, const Value& value);
+/// [1,-0.5]; ["accuracy","latency"].
+std::string json_list(const std::vector<double>& numbers);
+std::string json_list(const std::vector<std::string>& texts);
 /// "COMPLETE", "PRUNED", "FAIL", "RUNNING". A pruned trial of a multi-objective study is FAIL: Optuna's samplers cannot handle it.
 const char* trial_state(TrialState state, bool multi_objective);
 

@@ -4,6 +4,7 @@
 #include <lathe/nas/storage/optuna_schema.h>
 #include <lathe/nas/storage/sqlite.h>
 #include <lathe/nas/storage/sqlite_connection.h>
+#include <lathe/nas/storage/sqlite_foreign.h>
 
 #include <chrono>
 #include <cmath>
@@ -29,8 +30,6 @@ CREATE TABLE IF NOT EXISTS lathe_tasks (
   attributes TEXT NOT NULL, PRIMARY KEY (study_id, trial, segment)) WITHOUT ROWID;
 )sql";
 
-constexpr const char* kNow = "strftime('%Y-%m-%d %H:%M:%f000', 'now')";  // naive UTC, as Optuna 5 writes it
-
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -44,17 +43,10 @@ void bind_number(Statement& statement, double value) {
   }
 }
 
-std::string json_numbers(const std::vector<double>& numbers) {
-  JsonWriter json;
-  json.begin_array();
-  for (const double number : numbers) json.value(number);
-  return json.end_array().text();
-}
-
 class SqliteStorage final : public Storage {
  public:
   SqliteStorage(std::shared_ptr<SqliteConnection> connection, std::int64_t study, std::string name)
-      : db_(std::move(connection)), study_(study), name_(std::move(name)) {
+      : db_(std::move(connection)), study_(study), outside_(*db_, study), name_(std::move(name)) {
     Statement header(*db_, "SELECT header FROM lathe_studies WHERE study_id = ?");
     header.bind(study_);
     if (!header.step()) throw InputError(db_->file().string() + ": study `" + name_ + "` was not made by lathe");
@@ -90,6 +82,8 @@ class SqliteStorage final : public Storage {
       if (event.kind == Event::Kind::propose) propose(event, space);
       if (event.kind == Event::Kind::report) report(event);
       if (event.kind == Event::Kind::finish) finish(event);
+      if (event.kind == Event::Kind::enqueue) outside_.enqueue(event);
+      if (event.kind == Event::Kind::adopt) outside_.adopt(event);
     }
     transaction.commit();
     return true;
@@ -218,13 +212,11 @@ class SqliteStorage final : public Storage {
     update.bind(study_).execute();
   }
 
+  std::vector<ForeignTrial> foreign_trials() override { return outside_.unknown(); }
+
   std::vector<std::string> foreign_changes() override {
     std::vector<std::string> changes;
-    Statement added(*db_,
-                    "SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id NOT IN "
-                    "(SELECT trial_id FROM lathe_trials WHERE study_id = ?1)");
-    added.bind(study_).step();
-    if (const std::int64_t n = added.integer(0))
+    if (const std::int64_t n = outside_.foreign())
       changes.push_back(str(n, n == 1 ? " trial was" : " trials were", " added by another program"));
     Statement edited(*db_,
                      "SELECT l.trial, l.state, t.state FROM lathe_trials l LEFT JOIN trials t ON t.trial_id = l.trial_id "
@@ -305,11 +297,16 @@ class SqliteStorage final : public Storage {
   }
 
   void propose(const Event& event, const Space& space) {
-    const std::string sql =
-        std::string("INSERT INTO trials (number, study_id, state, datetime_start) SELECT count(*), ?1, 'RUNNING', ") + kNow +
-        " FROM trials WHERE study_id = ?1";
-    Statement(*db_, sql.c_str()).bind(study_).execute();
-    const std::int64_t id = db_->last_insert();
+    for (const std::int64_t enqueueing : event.passed_over)
+      if (const auto id = outside_.pass_over(enqueueing))
+        attribute(*id, "lathe:note", "passed over: a duplicate, or refused by the objective");
+    const auto waiting = event.queued < 0 ? std::nullopt : outside_.take(event.queued);
+    if (!waiting) {
+      const std::string sql = str("INSERT INTO trials (number, study_id, state, datetime_start) SELECT count(*), ?1, 'RUNNING', ",
+                                  kNow, " FROM trials WHERE study_id = ?1");
+      Statement(*db_, sql.c_str()).bind(study_).execute();
+    }
+    const std::int64_t id = waiting ? *waiting : db_->last_insert();
     Statement own(*db_, "INSERT INTO lathe_trials (study_id, trial, trial_id, state, plan) VALUES (?, ?, ?, 'RUNNING', ?)");
     std::string steps;  // intermediate_step() of every segment, so that a report needs no plan
     for (std::size_t i = 0; i < event.plan.segments.size(); ++i)
@@ -363,7 +360,7 @@ class SqliteStorage final : public Storage {
     }
     if (!event.constraints.empty()) {
       Statement insert(*db_, "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES (?, 'constraints', ?)");
-      insert.bind(id).bind(json_numbers(event.constraints)).execute();
+      insert.bind(id).bind(optuna::json_list(event.constraints)).execute();
     }
     if (event.state == TrialState::pruned && multi_objective_) attribute(id, "lathe:state", "PRUNED");
     if (event.state == TrialState::failed) {
@@ -375,6 +372,7 @@ class SqliteStorage final : public Storage {
 
   std::shared_ptr<SqliteConnection> db_;
   std::int64_t study_;
+  OutsideRows outside_;
   std::string name_, header_;
   bool multi_objective_ = false, wal_ = false;
 };
@@ -391,10 +389,11 @@ class SqliteBackend final : public Backend {
     } else if (!create && !has_table("studies")) {
       throw InputError(file.string() + ": holds no studies");
     }
-    if (create || !has_table("lathe_studies")) {
+    if (create || !has_table("lathe_studies") || !has_table("lathe_outside")) {
       Transaction transaction(*db_);
       db_->run(optuna::kSqliteSchema);
       db_->run(kLatheSchema);
+      db_->run(kOutsideSchema);
       transaction.commit();
     }
   }
@@ -415,27 +414,51 @@ class SqliteBackend final : public Backend {
     if (find(header.name)) throw InputError(db_->file().string() + ": holds a study `" + header.name + "` already");
     Statement(*db_, "INSERT INTO studies (study_name) VALUES (?)").bind(header.name).execute();
     const std::int64_t study = db_->last_insert();
-    Statement(*db_, "INSERT INTO lathe_studies (study_id, header) VALUES (?, ?)").bind(study).bind(header.json()).execute();
+    add_header(study, header);
     Statement direction(*db_, "INSERT INTO study_directions (direction, study_id, objective) VALUES (?, ?, ?)");
     for (std::size_t i = 0; i < header.directions.size(); ++i) {
       direction.bind(header.directions[i] == Direction::maximise ? "MAXIMIZE" : "MINIMIZE").bind(study);
       direction.bind(static_cast<std::int64_t>(i)).execute();
       direction.reset();
     }
-    JsonWriter names;
-    names.begin_array();
-    for (const std::string& metric : header.metrics) names.value(metric);
-    names.end_array();
-    Statement(*db_, "INSERT INTO study_system_attributes (study_id, \"key\", value_json) VALUES (?, 'study:metric_names', ?)")
-        .bind(study)
-        .bind(names.text())
-        .execute();
     transaction.commit();
     return std::make_unique<SqliteStorage>(db_, study, header.name);
   }
 
   std::unique_ptr<Storage> open(const std::string& name) override {
-    if (const auto study = find(name)) return std::make_unique<SqliteStorage>(db_, *study, name);
+    return std::make_unique<SqliteStorage>(db_, require(name), name);
+  }
+
+  ForeignStudy foreign_study(const std::string& name) override { return read_foreign_study(*db_, require_foreign(name)); }
+
+  std::unique_ptr<Storage> take_over(const StudyHeader& header) override {
+    header.check();
+    Transaction transaction(*db_);
+    const std::int64_t study = require_foreign(header.name);
+    if (read_foreign_study(*db_, study).directions != header.directions)
+      throw InputError(db_->file().string() + ": study `" + header.name + "` has other directions than the header says");
+    add_header(study, header);
+    transaction.commit();
+    return std::make_unique<SqliteStorage>(db_, study, header.name);
+  }
+
+ private:
+  void add_header(std::int64_t study, const StudyHeader& header) {
+    Statement(*db_, "INSERT INTO lathe_studies (study_id, header) VALUES (?, ?)").bind(study).bind(header.json()).execute();
+    Statement(*db_,
+              "INSERT OR IGNORE INTO study_system_attributes (study_id, \"key\", value_json) VALUES (?, 'study:metric_names', ?)")
+        .bind(study)
+        .bind(optuna::json_list(header.metrics))
+        .execute();
+  }
+  std::int64_t require_foreign(const std::string& name) {
+    const std::int64_t study = require(name);
+    Statement header(*db_, "SELECT 1 FROM lathe_studies WHERE study_id = ?");
+    if (header.bind(study).step()) throw InputError(db_->file().string() + ": study `" + name + "` was made by lathe");
+    return study;
+  }
+  std::int64_t require(const std::string& name) {
+    if (const auto study = find(name)) return *study;
     std::vector<std::string> names;
     for (const StudySummary& study : studies()) names.push_back(study.name);
     const auto near = nearest(name, names);
@@ -445,7 +468,6 @@ class SqliteBackend final : public Backend {
                                       : "; it holds: " + join(names, ", ")));
   }
 
- private:
   bool has_table(const char* name) {
     Statement row(*db_, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
     return row.bind(name).step();

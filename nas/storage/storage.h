@@ -30,6 +30,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lathe::nas {
@@ -71,6 +72,23 @@ enum class Release {
   failed,   ///< infrastructure failure: failures + 1
 };
 
+/// A trial of the study that another program wrote, as it lies there. What it means to the study: foreign.h.
+struct ForeignTrial {
+  enum class State { complete, pruned, waiting };
+  struct Parameter {
+    std::string name;
+    double value = 0;          ///< the number itself, or the index of the choice
+    std::string distribution;  ///< Optuna's JSON
+  };
+  std::int64_t number = 0;  ///< its number there, unique in the study
+  State state = State::complete;
+  std::vector<Parameter> parameters;                             ///< in the order in which they were asked for
+  std::vector<double> values;                                    ///< by objective; infinities are possible
+  std::int64_t last_step = 0;                                    ///< of its intermediate values; 0: none
+  std::vector<std::pair<std::string, std::string>> constraints;  ///< `constraints` or `constraints:<name>`, JSON
+  std::string fixed = "{}";                                      ///< waiting: the parameters that are fixed, a JSON object
+};
+
 /// One study in one storage.
 class Storage {
  public:
@@ -95,7 +113,12 @@ class Storage {
   ///   finish   state, values, constraints, failure and note are set (in multi-objective studies PRUNED is shown as FAIL with the
   ///            attribute lathe:state=PRUNED); every task of the trial is removed, claimed ones too: their results come to
   ///            nothing; constraints become Optuna's system attribute `constraints`
-  ///   extend, enqueue, adopt   only the log
+  ///   enqueue  a trial appears as WAITING with the fixed parameters, or (foreign ≥ 0) the one that has them is kept; a proposal
+  ///   with
+  ///            `queued` sets that trial to RUNNING instead of adding one, if it is WAITING still; those in `passed_over` end as
+  ///            FAIL with the attribute lathe:note
+  ///   adopt    a foreign trial is no longer among foreign_trials()
+  ///   extend   only the log
   /// `space` is the study's space (distributions of the parameters).
   virtual bool append(std::uint64_t from, std::span<const Event> events, const Space& space) = 0;
 
@@ -133,6 +156,10 @@ class Storage {
 
   // ---- state of the study
 
+  /// Trials of the study that other programs have finished (complete or pruned) or enqueued, and that no event speaks of, by
+  /// number.
+  virtual std::vector<ForeignTrial> foreign_trials() { return {}; }
+
   /// What others than lathe changed (trials added or edited behind the log), one sentence each: the study is `mixed`.
   virtual std::vector<std::string> foreign_changes() { return {}; }
 
@@ -149,6 +176,13 @@ struct StudySummary {
   std::uint64_t events = 0;
 };
 
+/// A study that another program made.
+struct ForeignStudy {
+  std::vector<Direction> directions;
+  std::vector<std::string> metrics;  ///< empty: none were named
+  std::vector<ForeignTrial> trials;  ///< finished and waiting ones, by number
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -157,6 +191,12 @@ class Backend {
   virtual std::unique_ptr<Storage> create(const StudyHeader& header) = 0;
   /// InputError with the nearest name if there is none.
   virtual std::unique_ptr<Storage> open(const std::string& name) = 0;
+
+  /// A study without a header of lathe. InputError: no such study, or one of lathe.
+  virtual ForeignStudy foreign_study(const std::string& name);
+  /// Gives the study `header.name`, which another program made, this header: from now on it is one of lathe, with an empty log.
+  /// InputError: no such study, one of lathe, or other directions.
+  virtual std::unique_ptr<Storage> take_over(const StudyHeader& header);
 };
 
 }  // namespace lathe::nas

@@ -104,6 +104,47 @@ class DyingStorage final : public Storage {
   std::atomic<bool> dead_{false};
 };
 
+/// A storage that loses leases: some can be taken over at once, some results are refused, heartbeats may not arrive.
+class FickleStorage final : public Storage {
+ public:
+  FickleStorage(Storage& storage, std::uint64_t seed) : storage_(storage), chance_(random_key(seed, 0, "fickle")) {}
+  std::string name() const override { return storage_.name(); }
+  std::string header() const override { return storage_.header(); }
+  bool shared() const override { return true; }
+  std::vector<RecordedEvent> events(std::uint64_t from) override { return storage_.events(from); }
+  bool append(std::uint64_t from, std::span<const Event> events, const Space& space) override {
+    return storage_.append(from, events, space);
+  }
+  bool offer(std::uint64_t at, std::span<const Task> tasks) override { return storage_.offer(at, tasks); }
+  std::optional<Lease> claim(const std::string& owner, std::chrono::milliseconds lease, int max) override {
+    const bool runs_out = happens(0.2);
+    return storage_.claim(owner, runs_out ? std::chrono::milliseconds(0) : lease, max);
+  }
+  int renew(const std::string& owner, std::chrono::milliseconds lease) override {
+    return happens(0.5) ? 0 : storage_.renew(owner, lease);
+  }
+  bool release(const Lease& lease, Release how, const std::string& reason) override { return storage_.release(lease, how, reason); }
+  bool submit(const Lease& lease, const SegmentResult& result) override {
+    if (!happens(0.1)) return storage_.submit(lease, result);
+    ++refused;
+    storage_.release(lease, Release::failed, "the lease was lost");
+    return false;
+  }
+  std::vector<TaskRow> tasks() override { return storage_.tasks(); }
+  int abandon(const std::string& owner, const std::string& reason) override { return storage_.abandon(owner, reason); }
+  void reset_failures() override { storage_.reset_failures(); }
+  std::atomic<int> refused{0};
+
+ private:
+  bool happens(double probability) {
+    const std::lock_guard lock(mutex_);
+    return chance_.uniform() < probability;
+  }
+  Storage& storage_;
+  std::mutex mutex_;
+  Random chance_;
+};
+
 inline std::string reference_hash(const StudyHeader& header) {
   const auto storage = memory_storage(header);
   const auto objective = curve_objective();

@@ -3,6 +3,7 @@
 #include <lathe/base/file.h>
 #include <lathe/deploy/model.h>
 #include <lathe/nas/executor.h>
+#include <lathe/nas/foreign.h>
 #include <lathe/nas/optimize.h>
 #include <lathe/nas/program.h>
 #include <lathe/nas/proposals.h>
@@ -67,6 +68,7 @@ void whole_search(const StudyHeader& header, const SearchJob& job);
 Trial function_study();
 void program_study();
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
+void their_study(Backend* backend, Objective* objective);
 
 void study(const StudyHeader& header) {
 #include "nas_executor_1.inc"
@@ -75,6 +77,10 @@ void study(const StudyHeader& header) {
 Space space_of_example() {
 #include "nas_space_1.inc"
   return space;
+}
+
+void their_study(Backend* backend, Objective* objective) {
+#include "nas_foreign_1.inc"
 }
 
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective) {

@@ -1,11 +1,9 @@
 // Optuna itself and its dashboard open the study: needs a Python with optuna 5 and optuna-dashboard, named by LATHE_PYTHON or
 // build/python (test.sh makes it). Skipped, saying so, without.
 #include <doctest/doctest.h>
-#include <lathe/base/file.h>
 #include <lathe/nas/storage/sqlite.h>
 
-#include <cstdlib>
-
+#include "tests/storage/python.h"
 #include "tests/storage/study.h"
 
 namespace lathe::nas {
@@ -84,13 +82,6 @@ finally:
     server.wait(30)
 )py";
 
-std::string python() {
-  if (const char* named = std::getenv("LATHE_PYTHON")) return named;
-  return LATHE_BUILD_PYTHON;
-}
-
-bool runs(const std::string& code) { return std::system((python() + " -c '" + code + "' >/dev/null 2>&1").c_str()) == 0; }
-
 /// A finished study of 40 trials in a file.
 struct Finished {
   TemporaryFolder folder;
@@ -110,14 +101,11 @@ struct Finished {
     best = number;
   }
   /// Exit status of a Python program with the arguments file, best value, number of trials.
-  int check(const char* script) const {
-    write_file_atomic(folder / "check.py", script);
-    return std::system((python() + " '" + (folder / "check.py").string() + "' '" + file.string() + "' " + best + " 40").c_str());
-  }
+  int check(const char* script) const { return test::run_python(folder.path(), script, {file.string(), best, "40"}); }
 };
 
 TEST_CASE("Optuna opens the study, lists its trials and goes on with it") {
-  if (!runs("import optuna")) {
+  if (!test::python_runs("import optuna")) {
     MESSAGE("SKIPPED: no Python with optuna (LATHE_PYTHON, or test.sh makes build/python)");
     return;
   }
@@ -129,7 +117,7 @@ TEST_CASE("Optuna opens the study, lists its trials and goes on with it") {
 }
 
 TEST_CASE("Optuna's dashboard serves the study and leaves it as it was") {
-  if (!runs("import optuna_dashboard")) {
+  if (!test::python_runs("import optuna_dashboard")) {
     MESSAGE("SKIPPED: no Python with optuna-dashboard (LATHE_PYTHON, or test.sh makes build/python)");
     return;
   }

@@ -1,0 +1,116 @@
+// Every sampler with every pruner on one SQLite file, worked on by processes that come, lose leases and are killed.
+#include <doctest/doctest.h>
+#include <lathe/nas/storage/memory.h>
+#include <lathe/nas/storage/sqlite.h>
+
+#include <csignal>
+
+#include <sys/wait.h>
+
+#include "tests/nas/combinations.h"
+#include "tests/nas/executor_support.h"
+#include "tests/storage/study.h"
+
+namespace lathe::nas {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Choice;
+using test::combined;
+using test::FickleStorage;
+using test::kEveryPruner;
+using test::kEverySampler;
+using test::ShakyObjective;
+using test::TemporaryFolder;
+
+/// A process that works on the study, with leases that get lost. It exits with 0 if the study is finished and has this hash.
+pid_t start(const StudyHeader& header, const std::filesystem::path& file, const std::string& hash, int workers,
+            std::uint64_t schedule) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  int code = 70;
+  try {
+    const auto storage = sqlite_backend(file, false)->open(header.name);
+    FickleStorage fickle(*storage, schedule);
+    ShakyObjective objective(schedule, 400, 0.02);
+    ExecutorOptions options;
+    options.workers = workers;
+    options.poll = 2ms;
+    options.lease = 60ms;
+    options.max_failures = 1000;
+    const StudyRun run = execute(header, objective, fickle, options);
+    code = run.finished && run.hash == hash ? 0 : 1;
+  } catch (const std::exception& error) {
+    fprintf(stderr, "child: %s\n", error.what());
+  }
+  _exit(code);
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string calm_hash(const StudyHeader& header) {
+  const auto objective = test::curve_objective();
+  return execute(header, *objective, *memory_storage(header)).hash;
+}
+
+TEST_CASE("every sampler and every pruner: one hash for 1, 2, 3, 5 and 8 workers in one to four processes on SQLite") {
+  // Each sampler with two pruners and each pruner with two samplers: the diagonal and the one beside it.
+  for (std::size_t i = 0; i < kEverySampler.size(); ++i)
+    for (const std::size_t shift : {std::size_t{0}, std::size_t{1}}) {
+      const Choice &sampler = kEverySampler[i], &pruner = kEveryPruner[(i + shift) % kEveryPruner.size()];
+      CAPTURE(sampler.tag);
+      CAPTURE(pruner.tag);
+      const StudyHeader header = combined(sampler, pruner, 16, 3);
+      const std::string hash = calm_hash(header);
+      for (const int workers : {1, 2, 3, 5, 8}) {
+        CAPTURE(workers);
+        const TemporaryFolder folder;
+        const auto file = folder / "study.db";
+        sqlite_backend(file, true)->create(header);
+        const int processes = std::min(workers, 1 + workers / 2 + (workers == 2));
+        std::vector<pid_t> children;
+        for (int p = 0; p < processes; ++p)
+          children.push_back(start(header, file, hash, workers / processes + (p < workers % processes),
+                                   static_cast<std::uint64_t>(10 * workers + p)));
+        for (const pid_t child : children) CHECK(wait_for(child) == 0);
+        const auto storage = sqlite_backend(file, false)->open(header.name);
+        CHECK(study_hash(header.json(), storage->events(0)) == hash);
+        CHECK(storage->tasks().empty());
+      }
+    }
+}
+
+TEST_CASE("every sampler and every pruner: killed again and again, the study is the one that an undisturbed run gives") {
+  Random chance(random_key(5, 0, "kills"));
+  int killed = 0;
+  for (std::size_t i = 0; i < kEverySampler.size(); ++i) {
+    const Choice &sampler = kEverySampler[i], &pruner = kEveryPruner[(i + 3) % kEveryPruner.size()];
+    CAPTURE(sampler.tag);
+    CAPTURE(pruner.tag);
+    const StudyHeader header = combined(sampler, pruner, 24, 4);
+    const std::string hash = calm_hash(header);
+    const TemporaryFolder folder;
+    const auto file = folder / "study.db";
+    sqlite_backend(file, true)->create(header);
+    for (int kills = 0, round = 0; kills < 6 && round < 40; ++round) {
+      const pid_t victim = start(header, file, hash, 1 + round % 3, static_cast<std::uint64_t>(round));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5 + chance.below(40)));
+      kill(victim, SIGKILL);
+      const bool died = wait_for(victim) == 128 + SIGKILL;
+      kills += died;
+      killed += died;
+      if (!died) break;  // it was faster
+    }
+    CHECK(wait_for(start(header, file, hash, 2, 99)) == 0);
+    CHECK(sqlite_backend(file, false)->open(header.name)->tasks().empty());
+  }
+  CHECK(killed >= 20);
+  MESSAGE(killed << " kills in " << kEverySampler.size() << " studies");
+}
+
+}  // namespace
+}  // namespace lathe::nas
