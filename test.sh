@@ -10,7 +10,7 @@ builds=("$@")
 packages=("${LATHE_PACKAGES[@]}" doctest-dev)
 for name in "${builds[@]}"; do
   case $name in
-    release) packages+=(python3-venv clang-format-14 libdnnl-dev) ;;
+    release) packages+=(python3-venv clang-format-14 libdnnl-dev postgresql) ;;
     clang) packages+=(clang) ;;
     asan-ubsan) packages+=(clang libclang-rt-14-dev) ;;
     neon) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
@@ -47,12 +47,12 @@ run() {  # run <folder> <ctest arguments>
   [ "$code" = 0 ] || exit 1
 }
 optuna() {  # Optuna and its dashboard, for the test that lets them open a study
-  [ ! -x build/python/bin/optuna-dashboard ] || return 0
-  echo "== fetching Optuna and its dashboard (build/python)"
+  if [ -x build/python/bin/optuna-dashboard ] && build/python/bin/python -c 'import psycopg2' 2>/dev/null; then return 0; fi
+  echo "== fetching Optuna, its dashboard and its PostgreSQL driver (build/python)"
   rm -rf build/python
   mkdir -p build
   if ! { python3 -m venv build/python &&
-         build/python/bin/python -m pip -q install --retries 1 --timeout 60 optuna==5.0.0 optuna-dashboard==0.21.0; } >build/python.log 2>&1; then
+         build/python/bin/python -m pip -q install --retries 1 --timeout 60 optuna==5.0.0 optuna-dashboard==0.21.0 psycopg2-binary; } >build/python.log 2>&1; then
     echo "   impossible (is there a network?): what needs them is skipped; the log is build/python.log"
     rm -rf build/python
   fi

@@ -6,7 +6,7 @@ option(LATHE_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(LATHE_BENCH "Build the benchmarks" OFF)
 option(LATHE_WERROR "Warnings are errors" ${PROJECT_IS_TOP_LEVEL})
 set(LATHE_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
-foreach(part IN ITEMS SQLITE JSON TOML CLI11 UTF8PROC ONEDNN TESTS)
+foreach(part IN ITEMS SQLITE POSTGRESQL JSON TOML CLI11 UTF8PROC ONEDNN TESTS)
   option(LATHE_REQUIRE_${part} "Stop when ${part} is missing" OFF)
 endforeach()
 

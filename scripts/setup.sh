@@ -41,4 +41,4 @@ lathe_need() {
 }
 
 # What building and running need; test.sh adds what only tests need.
-LATHE_PACKAGES=(g++ cmake ninja-build nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libutf8proc-dev libsqlite3-dev python3 python3-pip)
+LATHE_PACKAGES=(g++ cmake ninja-build nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libutf8proc-dev libsqlite3-dev libpq-dev python3 python3-pip)

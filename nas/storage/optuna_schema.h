@@ -9,8 +9,8 @@
 
 namespace lathe::nas::optuna {
 
-/// Tables and version rows for SQLite. Idempotent.
-extern const char* const kSqliteSchema;
+/// Tables and version rows, with words in braces as SqlDatabase::fill() takes them. Idempotent.
+extern const char* const kSchema;
 extern const char* const kAlembicRevision;  ///< "v3.2.0.a"
 
 /// A parameter's distribution as Optuna writes it: {"name": "IntDistribution", "attributes": {…}}. Ordinals become categorical.

@@ -2,6 +2,7 @@
 #include <lathe/nas/storage/sqlite_connection.h>
 #include <sqlite3.h>
 
+#include <string>
 #include <system_error>
 
 namespace lathe::nas {
@@ -46,7 +47,6 @@ void SqliteConnection::run(const char* sql) {
   if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail();
 }
 
-std::int64_t SqliteConnection::last_insert() const { return sqlite3_last_insert_rowid(handle_); }
 int SqliteConnection::changes() const { return sqlite3_changes(handle_); }
 bool SqliteConnection::busy() const { return (sqlite3_errcode(handle_) & 0xff) == SQLITE_BUSY; }
 bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
@@ -76,6 +76,13 @@ Statement& Statement::bind(std::string_view text) {
 Statement& Statement::bind_null() {
   if (sqlite3_bind_null(statement_, ++bound_) != SQLITE_OK) connection_.fail();
   return *this;
+}
+
+void Statement::require_ordered_parameters() const {
+  for (int i = 1; i <= sqlite3_bind_parameter_count(statement_); ++i) {
+    const char* name = sqlite3_bind_parameter_name(statement_, i);
+    LATHE_CHECK(name && name == "$" + std::to_string(i), sqlite3_sql(statement_));
+  }
 }
 
 bool Statement::step() {

@@ -24,7 +24,6 @@ class SqliteConnection {
   sqlite3* handle() const { return handle_; }
   /// Runs statements without parameters or results.
   void run(const char* sql);
-  std::int64_t last_insert() const;
   /// Rows changed by the latest INSERT, UPDATE or DELETE: the answer of a compare-and-swap.
   int changes() const;
   bool in_transaction() const;
@@ -50,6 +49,9 @@ class Statement {
   Statement& bind(std::string_view text);
   Statement& bind(const char* text) { return bind(std::string_view(text)); }
   Statement& bind_null();
+
+  /// Its parameters are $1, $2, … and first appear in this order, which is the order of bind().
+  void require_ordered_parameters() const;
 
   bool step();  ///< true: a row is there
   void execute();

@@ -15,13 +15,13 @@ namespace lathe::nas {
 namespace {
 
 using namespace std::chrono_literals;
+using lathe::test::TemporaryFolder;
 using test::Choice;
 using test::combined;
 using test::FickleStorage;
 using test::kEveryPruner;
 using test::kEverySampler;
 using test::ShakyObjective;
-using test::TemporaryFolder;
 
 /// A process that works on the study, with leases that get lost. It exits with 0 if the study is finished and has this hash.
 pid_t start(const StudyHeader& header, const std::filesystem::path& file, const std::string& hash, int workers,

@@ -1,31 +1,20 @@
 // What storage.h demands, of every storage alike.
 #include <doctest/doctest.h>
 #include <lathe/base/error.h>
-#include <lathe/nas/storage/memory.h>
-#include <lathe/nas/storage/sqlite.h>
 
 #include <thread>
 
+#include "tests/storage/place.h"
 #include "tests/storage/study.h"
 
 namespace lathe::nas {
 namespace {
 
 using namespace std::chrono_literals;
+using test::kinds_of_storage;
+using test::Place;
 using test::small_objective;
 using test::small_study;
-using test::TemporaryFolder;
-
-struct Place {
-  TemporaryFolder folder;
-  std::unique_ptr<Backend> backend;
-};
-
-std::unique_ptr<Place> place(const std::string& kind) {
-  auto p = std::make_unique<Place>();
-  p->backend = kind == "memory" ? memory_backend() : sqlite_backend(p->folder / "study.db", true);
-  return p;
-}
 
 std::vector<Event> first_batch(const StudyHeader& header) {
   auto objective = std::shared_ptr<Objective>(small_objective());
@@ -41,13 +30,11 @@ std::vector<Task> tasks_of(std::initializer_list<std::pair<int, std::uint64_t>> 
   return tasks;
 }
 
-const char* const kKinds[] = {"memory", "sqlite"};
-
 TEST_CASE("the log grows by compare-and-swap and is given back as it was") {
-  for (const char* kind : kKinds) {
+  for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
     const StudyHeader header = small_study();
-    auto p = place(kind);
+    const auto p = std::make_unique<Place>(kind);
     auto storage = p->backend->create(header);
     CHECK(storage->header() == header.json());
     CHECK(storage->events(0).empty());
@@ -67,9 +54,9 @@ TEST_CASE("the log grows by compare-and-swap and is given back as it was") {
 }
 
 TEST_CASE("studies are found by name") {
-  for (const char* kind : kKinds) {
+  for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
-    auto p = place(kind);
+    const auto p = std::make_unique<Place>(kind);
     CHECK(p->backend->studies().empty());
     p->backend->create(small_study());
     CHECK_THROWS_AS(p->backend->create(small_study()), InputError);
@@ -82,9 +69,9 @@ TEST_CASE("studies are found by name") {
 }
 
 TEST_CASE("a task is claimed once, in the order of priority, and fenced") {
-  for (const char* kind : kKinds) {
+  for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
-    auto p = place(kind);
+    const auto p = std::make_unique<Place>(kind);
     auto storage = p->backend->create(small_study());
     CHECK_FALSE(storage->offer(5, tasks_of({{0, 1}})));  // computed for another state of the log
     CHECK(storage->tasks().empty());
@@ -130,9 +117,9 @@ TEST_CASE("a task is claimed once, in the order of priority, and fenced") {
 }
 
 TEST_CASE("infrastructure failures are counted, and a task with too many is not handed out") {
-  for (const char* kind : kKinds) {
+  for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
-    auto p = place(kind);
+    const auto p = std::make_unique<Place>(kind);
     auto storage = p->backend->create(small_study());
     CHECK(storage->offer(0, tasks_of({{0, 1}})));
     const auto a = storage->claim("a", 60s, 2);
@@ -152,15 +139,18 @@ TEST_CASE("infrastructure failures are counted, and a task with too many is not 
 }
 
 TEST_CASE("a lease that ran out is taken over, unless its owner submits first") {
-  for (const char* kind : kKinds) {
+  for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
-    auto p = place(kind);
+    const auto p = std::make_unique<Place>(kind);
     auto storage = p->backend->create(small_study());
+#ifdef LATHE_WITH_POSTGRESQL
+    if (kind == "postgresql") test::PostgresServer::instance()->wait_for_uptime(5500ms);  // younger ones spare leases
+#endif
     CHECK(storage->offer(0, tasks_of({{0, 1}, {1, 2}})));
-    const auto slow = storage->claim("slow", 1ms, 3), late = storage->claim("late", 1ms, 3);
+    const auto slow = storage->claim("slow", 500ms, 3), late = storage->claim("late", 500ms, 3);
     REQUIRE(slow);
     REQUIRE(late);
-    std::this_thread::sleep_for(10ms);
+    std::this_thread::sleep_for(600ms);
     const auto taken = storage->claim("other", 60s, 3);
     REQUIRE(taken);
     CHECK(taken->key == slow->key);
@@ -177,10 +167,10 @@ TEST_CASE("a lease that ran out is taken over, unless its owner submits first") 
 TEST_CASE("a study has one hash in every storage, resumed at any event") {
   const StudyHeader header = small_study(25);
   std::string hash;
-  for (const char* kind : kKinds) {
+  for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
     for (const std::uint64_t stop : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{17}, std::uint64_t{50}}) {
-      auto p = place(kind);
+      const auto p = std::make_unique<Place>(kind);
       {
         auto storage = p->backend->create(header);
         if (stop > 0) {

@@ -1,25 +1,25 @@
 // Optuna itself and its dashboard open the study: needs a Python with optuna 5 and optuna-dashboard, named by LATHE_PYTHON or
 // build/python (test.sh makes it). Skipped, saying so, without.
 #include <doctest/doctest.h>
-#include <lathe/nas/storage/sqlite.h>
-
+#include "tests/storage/place.h"
 #include "tests/storage/python.h"
 #include "tests/storage/study.h"
 
 namespace lathe::nas {
 namespace {
 
+using test::kinds_of_storage;
+using test::Place;
 using test::small_objective;
 using test::small_study;
-using test::TemporaryFolder;
 
 const char* const kScript = R"py(
 import sys, warnings
 warnings.simplefilter("ignore")
 import optuna
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-file, best, trials = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-study = optuna.load_study(study_name="small", storage="sqlite:///" + file)
+place, best, trials = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+study = optuna.load_study(study_name="small", storage=place)
 assert len(study.trials) == trials, len(study.trials)
 assert [t.number for t in study.trials] == list(range(trials))
 assert abs(study.best_value - best) < 1e-15, (study.best_value, best)
@@ -47,14 +47,14 @@ print("optuna", optuna.__version__, "agrees")
 
 // Serves the study on a free port, asks as the browser would, and stops the server.
 const char* const kDashboard = R"py(
-import json, os, socket, subprocess, sys, time, urllib.request
-file, best, trials = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+import json, os, socket, subprocess, sys, tempfile, time, urllib.request
+place, best, trials = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 with socket.socket() as s:
     s.bind(("127.0.0.1", 0))
     port = s.getsockname()[1]
-log = open(file + ".dashboard", "w+")
+log = tempfile.TemporaryFile("w+")
 program = os.path.join(os.path.dirname(sys.executable), "optuna-dashboard")
-server = subprocess.Popen([program, "sqlite:///" + file, "--host", "127.0.0.1", "--port", str(port)], stdout=log, stderr=log)
+server = subprocess.Popen([program, place, "--host", "127.0.0.1", "--port", str(port)], stdout=log, stderr=log)
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def get(path):
     return json.load(opener.open(f"http://127.0.0.1:{port}{path}", timeout=60))
@@ -82,16 +82,16 @@ finally:
     server.wait(30)
 )py";
 
-/// A finished study of 40 trials in a file.
+/// A finished study of 40 trials.
 struct Finished {
-  TemporaryFolder folder;
-  std::filesystem::path file = folder / "study.db";
+  Place place;
+  std::string url;  // as SQLAlchemy takes it
   std::unique_ptr<Storage> storage;
   std::string best;
 
-  Finished() {
+  explicit Finished(const std::string& kind) : place(kind) {
     const StudyHeader header = small_study(40);
-    storage = sqlite_backend(file, true)->create(header);
+    storage = place.backend->create(header);
     const StudyRun run = execute(header, *small_objective(), *storage);
     storage->settle();
     const std::vector<std::int64_t> board = leaderboard(run.history, Direction::maximise);
@@ -99,21 +99,36 @@ struct Finished {
     char number[64];
     snprintf(number, sizeof number, "%.17g", run.history.trials[static_cast<std::size_t>(board[0])].values[0]);
     best = number;
+    url = kind == "sqlite" ? "sqlite:///" + place.url : "postgresql+psycopg2" + place.url.substr(place.url.find("://"));
   }
-  /// Exit status of a Python program with the arguments file, best value, number of trials.
-  int check(const char* script) const { return test::run_python(folder.path(), script, {file.string(), best, "40"}); }
+  /// Exit status of a Python program with the arguments URL, best value, number of trials.
+  int check(const char* script) const { return test::run_python(place.folder.path(), script, {url, best, "40"}); }
 };
+
+/// The kinds that Optuna can open here.
+std::vector<std::string> kinds_for_python() {
+  std::vector<std::string> kinds = kinds_of_storage();
+  kinds.erase(kinds.begin());
+  if (kinds.size() > 1 && !test::python_runs("import psycopg2")) {
+    MESSAGE("SKIPPED: Optuna on PostgreSQL: no Python with psycopg2 (test.sh makes build/python with it)");
+    kinds.pop_back();
+  }
+  return kinds;
+}
 
 TEST_CASE("Optuna opens the study, lists its trials and goes on with it") {
   if (!test::python_runs("import optuna")) {
     MESSAGE("SKIPPED: no Python with optuna (LATHE_PYTHON, or test.sh makes build/python)");
     return;
   }
-  const Finished study;
-  CHECK(study.check(kScript) == 0);
-  const std::vector<std::string> changes = study.storage->foreign_changes();
-  REQUIRE(changes.size() == 1);
-  CHECK(changes[0] == "12 trials were added by another program");
+  for (const std::string& kind : kinds_for_python()) {
+    CAPTURE(kind);
+    const Finished study(kind);
+    CHECK(study.check(kScript) == 0);
+    const std::vector<std::string> changes = study.storage->foreign_changes();
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0] == "12 trials were added by another program");
+  }
 }
 
 TEST_CASE("Optuna's dashboard serves the study and leaves it as it was") {
@@ -121,9 +136,12 @@ TEST_CASE("Optuna's dashboard serves the study and leaves it as it was") {
     MESSAGE("SKIPPED: no Python with optuna-dashboard (LATHE_PYTHON, or test.sh makes build/python)");
     return;
   }
-  const Finished study;
-  CHECK(study.check(kDashboard) == 0);
-  CHECK(study.storage->foreign_changes().empty());
+  for (const std::string& kind : kinds_for_python()) {
+    CAPTURE(kind);
+    const Finished study(kind);
+    CHECK(study.check(kDashboard) == 0);
+    CHECK(study.storage->foreign_changes().empty());
+  }
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
-// Private to the SQLite storage: rows of Optuna's tables that are no trials of lathe's log. Points that wait, and trials that other
-// programs wrote.
+// Rows of Optuna's tables that are no trials of lathe's log: points that wait, and trials that other programs wrote. Private to the
+// storages.
 #pragma once
-#include <lathe/nas/storage/sqlite_connection.h>
-#include <lathe/nas/storage/storage.h>
+#include <lathe/nas/storage/sql_database.h>
 
 #include <cstdint>
 #include <optional>
@@ -11,16 +10,14 @@
 
 namespace lathe::nas {
 
-inline constexpr const char* kNow = "strftime('%Y-%m-%d %H:%M:%f000', 'now')";  // naive UTC, as Optuna 5 writes it
-
 /// Table lathe_outside: a row that an event without a trial speaks of. `state` is WAITING or FAIL as lathe wrote it (while the row
 /// says so too it is lathe's), or ADOPTED.
 extern const char* const kOutsideSchema;
 
-/// Those of one study. To be called inside of a transaction, unknown() excepted.
+/// Those of one study. To be called inside of a transaction, unknown() and foreign() excepted.
 class OutsideRows {
  public:
-  OutsideRows(SqliteConnection& db, std::int64_t study) : db_(db), study_(study) {}
+  OutsideRows(SqlDatabase& db, std::int64_t study) : db_(db), study_(study) {}
   void enqueue(const Event& event);
   void adopt(const Event& event);
   /// The trial that waits for this proposal, now RUNNING; nothing: none, or another program was faster.
@@ -33,12 +30,12 @@ class OutsideRows {
   std::int64_t foreign();
 
  private:
-  std::optional<std::int64_t> change(std::int64_t enqueueing, const char* state, const char* time);
-  SqliteConnection& db_;
+  std::optional<std::int64_t> change(std::int64_t enqueueing, std::string_view update);
+  SqlDatabase& db_;
   std::int64_t study_;
 };
 
 /// Backend::foreign_study() of the study with this number.
-ForeignStudy read_foreign_study(SqliteConnection& db, std::int64_t study);
+ForeignStudy read_foreign_study(SqlDatabase& db, std::int64_t study);
 
 }  // namespace lathe::nas

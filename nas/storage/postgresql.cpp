@@ -1,0 +1,251 @@
+#include <lathe/base/text.h>
+#include <lathe/nas/storage/postgresql.h>
+#include <lathe/nas/storage/postgresql_connection.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace lathe::nas {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string enum_type(const char* name, const char* values) {
+  return str("DO $$ BEGIN CREATE TYPE ", name, " AS ENUM (", values, "); EXCEPTION WHEN duplicate_object THEN NULL; END $$;\n");
+}
+
+std::map<std::string, std::string, std::less<>> words() {
+  return {
+      {"types", enum_type("studydirection", "'NOT_SET', 'MINIMIZE', 'MAXIMIZE'") +
+                    enum_type("trialstate", "'RUNNING', 'COMPLETE', 'PRUNED', 'FAIL', 'WAITING'") +
+                    enum_type("trialvaluetype", "'FINITE', 'INF_POS', 'INF_NEG'") +
+                    enum_type("trialintermediatevaluetype", "'FINITE', 'INF_POS', 'INF_NEG', 'NAN'")},
+      {"id", "SERIAL"},
+      {"integer", "BIGINT"},
+      {"float", "FLOAT(53)"},
+      {"time", "TIMESTAMP WITHOUT TIME ZONE"},
+      {"direction", "studydirection"},
+      {"state", "trialstate"},
+      {"kind", "trialvaluetype"},
+      {"step kind", "trialintermediatevaluetype"},
+      {"clustered", ""},
+      {"now", "(clock_timestamp() AT TIME ZONE 'UTC')"},
+      {"now_ms", "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)"},
+      {"and leases hold", "AND pg_postmaster_start_time() < clock_timestamp() - interval '5 seconds'"},
+      {"alone", "SELECT pg_advisory_xact_lock(465557414245)"},  // "lathe": CREATE … IF NOT EXISTS of two sessions may fail
+      {"for update", "FOR UPDATE"},
+      {"for update skip locked", "FOR UPDATE SKIP LOCKED"},
+      {"table $1", "SELECT 1 WHERE to_regclass(CAST($1 AS TEXT)) IS NOT NULL"},
+      {"members of $2 after $1",
+       "SELECT DISTINCT ON (member) CAST($1 AS INTEGER), left(member, 512), CAST(content AS TEXT) "
+       "FROM json_each(CAST($2 AS JSON)) WITH ORDINALITY AS members (member, content, place) ORDER BY member, place DESC"},
+  };
+}
+
+class Row final : public SqlRow {
+ public:
+  Row(const PGresult* result, int row) : result_(result), row_(row) {}
+  std::int64_t integer(int column) const override {
+    const std::string_view value = view(column);
+    const auto parsed = parse_int(value);
+    LATHE_CHECK(parsed.has_value(), std::string(value));
+    return *parsed;
+  }
+  double real(int column) const override {
+    const std::string_view value = view(column);
+    const auto parsed = parse_double(value);
+    LATHE_CHECK(parsed.has_value(), std::string(value));
+    return *parsed;
+  }
+  std::string text(int column) const override { return std::string(view(column)); }
+  bool is_null(int column) const override { return PQgetisnull(result_, row_, column) != 0; }
+
+ private:
+  std::string_view view(int column) const {
+    return {PQgetvalue(result_, row_, column), static_cast<std::size_t>(PQgetlength(result_, row_, column))};
+  }
+  const PGresult* result_;
+  int row_;
+};
+
+/// Takes "lathe_patience=SECONDS" out of an URL.
+std::optional<std::chrono::seconds> take_patience(std::string& url) {
+  const std::string name = "lathe_patience=";
+  const std::size_t at = url.find(name);
+  if (at == std::string::npos || at == 0 || (url[at - 1] != '?' && url[at - 1] != '&')) return {};
+  const std::size_t end = std::min(url.find('&', at), url.size());
+  const std::string text = url.substr(at + name.size(), end - at - name.size());
+  const auto seconds = parse_int(text);
+  if (!seconds || *seconds < 0 || *seconds > 1'000'000)
+    throw InputError(str(without_password(url), ": lathe_patience is `", text, "`, expected seconds from 0 to 1,000,000"));
+  if (end < url.size())
+    url.erase(at, end + 1 - at);
+  else
+    url.erase(at - 1);
+  return std::chrono::seconds(*seconds);
+}
+
+class PostgresqlDatabase final : public SqlDatabase {
+ public:
+  PostgresqlDatabase(std::string url, ServerOptions options) : SqlDatabase(words()), options_(std::move(options)) {
+    if (const auto patience = take_patience(url)) options_.patience = *patience;
+    place_ = without_password(url);
+    connection_ = std::make_unique<PostgresqlConnection>(url, place_);
+    try {
+      connection_->open(kAttempt);
+    } catch (const ConnectionLost& lost) {
+      if (!lost.starting()) throw;  // a wrong host or port will not get better
+      gone(lost);
+      reconnect();
+    }
+    answered();
+  }
+
+  std::string place() const override { return place_; }
+
+  void transaction(SqlWork, const std::function<void()>& body) override {
+    const std::lock_guard lock(mutex());
+    for (int conflicts = 0;;) {
+      std::string id;  // of the transaction, from the moment COMMIT may have been carried out
+      try {
+        reconnect();
+        connection_->run("BEGIN");
+        inside_ = true;
+        body();
+        id = current_transaction();
+        finish("COMMIT");
+        return answered();
+      } catch (const ConnectionLost& lost) {
+        inside_ = false;
+        gone(lost);
+        if (!id.empty() && was_committed(id)) return answered();
+      } catch (const TransactionConflict&) {
+        roll_back();
+        if (++conflicts > kConflicts) throw;
+      } catch (...) {
+        roll_back();
+        throw;
+      }
+    }
+  }
+
+  void script(const std::string& sql) override { connection_->run(sql); }
+
+  std::int64_t execute(std::string_view sql, const SqlValues& values) override {
+    const PgResult result = run(sql, values);
+    return parse_int(PQcmdTuples(result.get())).value_or(0);
+  }
+
+  void query(std::string_view sql, const SqlValues& values, const std::function<void(const SqlRow&)>& row) override {
+    const std::lock_guard lock(mutex());
+    const PgResult result = inside_ ? run(sql, values) : insist([&] { return run(sql, values); });
+    for (int i = 0; i < PQntuples(result.get()); ++i) row(Row(result.get(), i));
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kAttempt{10'000}, kPause{500};
+  static constexpr int kConflicts = 100;
+
+  PgResult run(std::string_view sql, const SqlValues& values) {
+    return connection_->run(
+        sql, [&] { return fill(sql); }, values);
+  }
+
+  /// A question outside transactions, asked until it is answered.
+  PgResult insist(const std::function<PgResult()>& ask) {
+    for (;;) {
+      try {
+        reconnect();
+        PgResult result = ask();
+        answered();
+        return result;
+      } catch (const ConnectionLost& lost) {
+        gone(lost);
+      }
+    }
+  }
+
+  /// Its number, or "" if it has changed nothing.
+  std::string current_transaction() {
+    const PgResult result = run("SELECT pg_current_xact_id_if_assigned()", {});
+    return PQgetvalue(result.get(), 0, 0);
+  }
+
+  void finish(const char* how) {
+    const PgResult result = connection_->run(how);
+    inside_ = false;
+    if (std::string_view(PQcmdStatus(result.get())) != how)
+      throw InfrastructureError(str(place_, ": the transaction was rolled back (", PQcmdStatus(result.get()), ")"));
+  }
+
+  /// What became of a transaction whose COMMIT was not answered.
+  bool was_committed(const std::string& id) {
+    for (;;) {
+      const PgResult result = insist([&] { return run("SELECT pg_xact_status(CAST($1 AS xid8))", {id}); });
+      const std::string status = PQgetvalue(result.get(), 0, 0);
+      if (status == "committed") return true;
+      if (status == "aborted") return false;
+      if (status.empty()) throw InfrastructureError(str(place_, ": the server does not know what became of transaction ", id));
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // its old session has not noticed yet
+    }
+  }
+
+  void roll_back() {
+    if (!inside_) return;
+    inside_ = false;
+    try {
+      connection_->run("ROLLBACK");
+    } catch (const InfrastructureError&) {
+      connection_->close();  // which rolls back as well
+    }
+  }
+
+  // ---- a server that goes away
+
+  /// After every failed attempt. Throws when it is time to stop trying.
+  void gone(const InfrastructureError& lost) {
+    connection_->close();
+    const bool first = !gone_since_;
+    if (first) gone_since_ = Clock::now();
+    if (Clock::now() - *gone_since_ >= options_.patience)
+      throw InfrastructureError(str(lost.what(), " (waited ", options_.patience.count(), " s)"));
+    if (options_.give_up && options_.give_up()) throw InfrastructureError(str(lost.what(), " (stopped while waiting)"));
+    if (first && options_.notice)
+      options_.notice(str(lost.what(), "; waiting up to ", options_.patience.count(), " s for the server"));
+  }
+
+  void answered() {
+    if (gone_since_ && options_.notice) options_.notice(place_ + ": the server is back");
+    gone_since_.reset();
+    attempts_ = 0;
+  }
+
+  void reconnect() {
+    while (!connection_->is_open()) {
+      if (attempts_++ > 0) std::this_thread::sleep_for(kPause);
+      try {
+        connection_->open(kAttempt);
+      } catch (const ConnectionLost& lost) {
+        gone(lost);
+      } catch (const InputError& refused) {  // it was right before: somebody is at work on the server
+        gone(InfrastructureError(refused.what()));
+      }
+    }
+  }
+
+  ServerOptions options_;
+  std::string place_;
+  std::unique_ptr<PostgresqlConnection> connection_;
+  bool inside_ = false;
+  std::optional<Clock::time_point> gone_since_;  // no transaction or query has succeeded since
+  int attempts_ = 0;                             // to connect, since then
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> postgresql_backend(const std::string& url, bool create, const ServerOptions& options) {
+  return sql_backend(std::make_shared<PostgresqlDatabase>(url, options), create);
+}
+
+}  // namespace lathe::nas
