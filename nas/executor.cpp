@@ -4,6 +4,7 @@
 #include <lathe/nas/event_reader.h>
 #include <lathe/nas/foreign.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -231,14 +232,18 @@ class Run {
 
   /// Adopts and enqueues what other programs left in the study.
   void take_up_foreign() {
-    foreign_looked_ = std::chrono::steady_clock::now();
-    for (const ForeignTrial& trial : storage_.foreign_trials())
-      while (!taken_up(engine_, trial) && !unfit_.count(trial.number) && engine_.events() < options_.until_event) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto trials = storage_.foreign_trials();
+    const auto end = std::chrono::steady_clock::now();
+    look_again_ =
+        end + std::max<std::chrono::steady_clock::duration>(kForeignPoll, 50 * (end - begin));  // large studies: less often
+    for (const ForeignTrial& trial : trials)
+      while (!taken_up(engine_, trial) && !unfit_.count({trial.number, trial.state}) && engine_.events() < options_.until_event) {
         std::vector<Event> batch;
         try {
           batch = take_up(engine_, trial);
         } catch (const InputError& e) {
-          unfit_.insert(trial.number);
+          unfit_.emplace(trial.number, trial.state);
           observer_->refused(trial.number, e.what());
           continue;
         }
@@ -252,7 +257,7 @@ class Run {
       if (storage_.shared()) {
         catch_up(storage_.events(engine_.events()));
         take_results();
-        if (std::chrono::steady_clock::now() - foreign_looked_ > kForeignPoll) take_up_foreign();
+        if (std::chrono::steady_clock::now() > look_again_) take_up_foreign();
       }
       while (!engine_.finished()) {
         if (stopping() || engine_.events() >= options_.until_event) return false;
@@ -390,8 +395,8 @@ class Run {
   std::condition_variable changed_, heartbeat_;
   VirtualTime engine_;
   std::set<TaskKey> offered_;
-  std::set<std::int64_t> unfit_;  // trials of other programs that do not fit
-  std::chrono::steady_clock::time_point foreign_looked_;
+  std::set<std::pair<std::int64_t, ForeignTrial::State>> unfit_;  // trials of other programs that do not fit
+  std::chrono::steady_clock::time_point look_again_;
   std::exception_ptr error_;
   std::atomic<bool> ended_{false};
   bool workers_done_ = false;

@@ -102,8 +102,8 @@ class Space {
 
   /// A point from `pick(i, parameter)`, called for the active parameters in order. Rules are not checked.
   Point make(const std::function<Value(std::size_t, const Parameter&)>& pick) const;
-  /// A point from values, which must be those of the active parameters. InputError: unknown name (nearest), value outside
-  /// its domain, missing or inactive parameter. Rules are not checked.
+  /// A point from values, which must be those of the active parameters; 0.30000000000000004 is the step 0.3. InputError: unknown
+  /// name (nearest), value outside its domain, missing or inactive parameter. Rules are not checked.
   Point point(const std::vector<std::pair<std::string, Value>>& values) const;
   /// The inverse of Point::json(). InputError as above, or where the text is no such object.
   Point parse(std::string_view json) const;

@@ -15,8 +15,22 @@ std::vector<std::pair<std::string, Value>> members(std::string_view json) {
   return out;
 }
 
+/// The step of a stepped range on which `x` lies but for rounding: other programs write 3 · 0.1 as 0.30000000000000004.
+std::optional<Value> on_step(const Parameter& p, double x) {
+  const RealRange* r = p.real();
+  if (!r || r->step <= 0) return std::nullopt;
+  const double index = math::floor((x - r->low) / r->step + 0.5);
+  if (!(index >= 0 && index < static_cast<double>(*p.count()))) return std::nullopt;
+  const Value value = p.at(static_cast<std::uint64_t>(index));
+  const double off = (x - *value.real()) / r->step;
+  if (!(off < 1e-8 && off > -1e-8)) return std::nullopt;
+  return value;
+}
+
 /// `value` in the type of the declaration: 1 and 1.0 are one choice. InputError if it lies outside of the domain.
 Value fitting(const Parameter& p, Value value) {
+  if (const auto x = value.number())
+    if (const auto step = on_step(p, *x)) return *step;
   if (p.integer() && value.real() && *value.real() == math::floor(*value.real()) && *value.real() < 0x1p53 &&
       *value.real() > -0x1p53)
     value = static_cast<std::int64_t>(*value.real());

@@ -280,6 +280,9 @@ TEST_CASE("partial points: what is fixed stays, the rest is the sampler's, and a
     }
   }
   const Space space = finite_space();
+  // As Python writes 3 · 0.1: on a step but for rounding.
+  CHECK(space.partial({{"eps", 0.1 + 0.2}}).json() == "{\"eps\":0.3}");
+  CHECK(contains(message_of([&] { space.partial({{"eps", 0.3000001}}); }), "outside of its range"));
   CHECK(contains(message_of([&] { space.partial({{"layer", 2}}); }), "did you mean `layers`?"));
   CHECK(contains(message_of([&] { space.partial({{"layers", 9}}); }), "outside of its range"));
   CHECK(contains(message_of([&] { space.parse_partial("{\"layers\":}"); }), "expected true, false, a number or a text"));

@@ -54,6 +54,8 @@ TEST_CASE("evolution: a child differs from the best of its tournament in one par
   CHECK(from_best < 160);
   CHECK(changed.size() == 3);
   // In the first population: uniform.
+  history.trials.resize(9);
+  history.finished.resize(9);
   CHECK(*evolution.draw({header, history, 9, nullptr}, 3) == header.space.uniform(header.seed, 9, 3));
 }
 

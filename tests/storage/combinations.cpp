@@ -57,7 +57,7 @@ std::string calm_hash(const StudyHeader& header) {
   return execute(header, *objective, *memory_storage(header)).hash;
 }
 
-TEST_CASE("every sampler and every pruner: one hash for 1, 2, 3, 5 and 8 workers in one to four processes on SQLite") {
+TEST_CASE("every sampler and every pruner: one hash for 1, 2, 3, 5 and 8 workers in one to five processes on SQLite") {
   // Each sampler with two pruners and each pruner with two samplers: the diagonal and the one beside it.
   for (std::size_t i = 0; i < kEverySampler.size(); ++i)
     for (const std::size_t shift : {std::size_t{0}, std::size_t{1}}) {

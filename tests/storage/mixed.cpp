@@ -137,7 +137,8 @@ TEST_CASE("a lathe study that Optuna went on with: lathe goes on with it, knows 
     CHECK(storage->foreign_changes() == std::vector<std::string>{"14 trials were added by another program"});
     CHECK(storage->foreign_trials().empty());
     storage->settle();
-    CHECK(run_python(folder.path(), std::string(kBegin) + kReads, {copy.string(), "20", (folder / "done").string()}) == 0);
+    if (workers == 1 || workers == 8)  // Optuna takes seconds to start, and the files are equal
+      CHECK(run_python(folder.path(), std::string(kBegin) + kReads, {copy.string(), "20", (folder / "done").string()}) == 0);
   }
   CHECK(hash != alone);  // what Optuna found was used
   // Once more each.
@@ -210,10 +211,10 @@ TEST_CASE("a study of Optuna's own becomes one of lathe: its parameters are the 
                                  .real("x", -5, 5)
                                  .integer("n_layers", 1, 3)
                                  .integer("units_0", 4, 64, {.log = true})
-                                 .categorical("optimizer", {"sgd", "adam"})
-                                 .real("momentum", 0, 0.9, {.step = 0.1, .when = "optimizer == 'sgd'"})
                                  .integer("units_1", 4, 64, {.log = true, .when = "n_layers > 1"})
                                  .integer("units_2", 4, 64, {.log = true, .when = "n_layers > 2"})
+                                 .categorical("optimizer", {"sgd", "adam"})
+                                 .real("momentum", 0, 0.9, {.step = 0.1, .when = "optimizer == 'sgd'"})
                                  .build()
                                  .json());
   tree.sampler = "tpe@optuna-5.0";
@@ -258,12 +259,12 @@ TEST_CASE("a study of Optuna's own becomes one of lathe: its parameters are the 
     CHECK(grown.history.trials[0].point.text("optimizer") == "adam");
     hashes[0].insert(grown.hash);
     hashes[1].insert(ran.hash);
-    // All finished trials of Optuna: 39 or 30. The best of lathe's comes near to what Optuna's history suggests.
     const auto adopted = read_adopted(tree.space, first->events(0)), others = read_adopted(two.space, second->events(0));
     CHECK(adopted.size() == 39);
     CHECK(others.size() == 30);
     CHECK(std::any_of(adopted.begin(), adopted.end(), [](const Trial& t) { return t.state == TrialState::pruned; }));
     CHECK(first->foreign_changes() == std::vector<std::string>{"40 trials were added by another program"});
+    if (workers != 1 && workers != 8) continue;  // Optuna takes seconds to start, and the files are equal
     first->settle();
     REQUIRE(run_python(folder.path(), std::string(kBegin) + kGoesOnWithBoth,
                        {copy.string(), "55", "50", (folder / "front").string()}) == 0);
