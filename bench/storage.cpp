@@ -66,6 +66,13 @@ double resident_mb() {  // the most this process ever had
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
+double cpu_seconds() {  // of this process: what remains the same on a busy machine
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 void fill(const StudyHeader& header, const std::string& place) {
   constexpr std::size_t kChunk = 3000;
   const auto storage = open_backend(place, true)->create(header);
@@ -73,6 +80,7 @@ void fill(const StudyHeader& header, const std::string& place) {
   const auto begun = Clock::now();
   std::vector<Event> waiting;
   std::vector<double> tells;
+  double tell_cpu = 0;
   const auto append = [&](std::vector<Event> events) {
     if (events.empty()) return;
     const std::uint64_t from = events.front().index;
@@ -94,15 +102,18 @@ void fill(const StudyHeader& header, const std::string& place) {
       continue;
     }
     const auto told = Clock::now();
+    const double cpu = cpu_seconds();
     append({batch.begin(), batch.begin() + 2});
     tells.push_back(milliseconds_since(told));
+    tell_cpu += cpu_seconds() - cpu;
     append({batch.begin() + 2, batch.end()});
   }
   const double seconds = milliseconds_since(begun) / 1000;
   std::sort(tells.begin(), tells.end());
   const auto at = [&](double share) { return tells[static_cast<std::size_t>(share * static_cast<double>(tells.size() - 1))]; };
-  std::printf("made    %lld trials, %.1f s\ntell    median %.3f ms, 99 %% %.3f ms, of the last %zu\n",
-              static_cast<long long>(header.trials), seconds, at(0.5), at(0.99), tells.size());
+  std::printf("made    %lld trials, %.1f s\ntell    median %.3f ms, 99 %% %.3f ms, %.3f ms of CPU, of the last %zu\n",
+              static_cast<long long>(header.trials), seconds, at(0.5), at(0.99),
+              tell_cpu * 1000 / static_cast<double>(tells.size()), tells.size());
   storage->settle();
 }
 
@@ -121,8 +132,8 @@ void open_again(const StudyHeader& header, const std::string& place, bool resume
     history = read_history(header.space, storage->events(0));
     trials = history->trials.size();
   }
-  std::printf("%-7s %zu trials, %.2f s, %.0f MB at most (%.0f before)\n", resume ? "resume" : "read", trials,
-              milliseconds_since(begun) / 1000, resident_mb(), before);
+  std::printf("%-7s %zu trials, %.2f s, %.2f s of CPU, %.0f MB at most (%.0f before)\n", resume ? "resume" : "read", trials,
+              milliseconds_since(begun) / 1000, cpu_seconds(), resident_mb(), before);
 }
 
 template <class F>
