@@ -6,7 +6,10 @@
 //   avx2     x86-64 with AVX2 and FMA
 //   avx512   x86-64 with AVX-512 F, BW, DQ and VL
 //   neon     64-bit ARM
-// Outside of that promise, and only used when named:
+// With other bits, and only used when named:
+//   bf16     the fastest of the above, with products of operands rounded to bf16, summed in f32. Its bits are one too, on every
+//            processor: bf16-avx512bf16 (the instruction VDPBF16PS), bf16-avx512, bf16-avx2, bf16-neon, bf16-scalar (its emulation)
+//            and bf16-spec (its meaning) compute the same; "bf16" is the first of them that runs here
 //   onednn   the fastest of the above, with its products by oneDNN, if lathe was built with it
 #pragma once
 #include <lathe/tensor/kernels.h>
@@ -27,11 +30,14 @@ const Kernels<float>& best_backend();
 /// Names of all tables that run here and compute the bits of "spec", fastest first, "spec" last.
 std::vector<std::string> available_backends();
 
-/// Names of the tables that run here and compute bits of their own.
+/// The same for the bits of bf16: "bf16-avx512bf16" … "bf16-spec".
+std::vector<std::string> bf16_backends();
+
+/// Names of what runs here and computes bits of its own: "bf16", "onednn".
 std::vector<std::string> inexact_backends();
 
 /// The numerics that a Context with this ContextOptions::backend computes, as models, checkpoints and studies carry them:
-/// kNumerics, with "+NAME" behind it for a table with bits of its own.
+/// kNumerics, with "+bf16" or "+onednn" behind it for bits of its own.
 std::string numerics_tag(std::string_view backend = {});
 
 }  // namespace lathe

@@ -1,149 +1,36 @@
-#include <lathe/tensor/cpu/product.h>
+#include <lathe/tensor/cpu/micro.h>
 
 namespace lathe::cpu::LATHE_ISA {
 namespace {
 
-// What one call of the microkernel does: a chunk of k, a tile of C. Bias, multiplier and residual at the tile's first element.
-struct Tile {
-  Index k;
-  const float* a;
-  Index a_row, a_col;
-  const float* b;
-  Index b_row;
-  float* c;
-  Index c_row;
-  Onto onto;
-  const float* start = nullptr;
-  Index ld_start = 0;
-  const float* bias = nullptr;
-  const float* multiplier = nullptr;
-  Index ld_multiplier = 0;
-  const float* residual = nullptr;
-  Index ld_residual = 0;
-  const float* target[2] = {};  // what will be written after this chunk: C, or the epilogue's results
-  Index ld_target = 0;
-  const float* next = nullptr;  // what later tiles will read, asked for a line each step of k; null: nothing
+// Products of f32.
+struct Plain {
+  static constexpr int kParts = 1;
+  LATHE_INLINE static f32x16 part(f32x16 v, int) { return v; }
+  LATHE_INLINE static f32x16 step(f32x16 x, f32x16 b, f32x16 sum) { return fma(x, b, sum); }
+  struct Mode {
+    LATHE_INLINE Mode(f32x16*, int) {}
+    LATHE_INLINE void leave(f32x16*, int) const {}
+  };
 };
 
-// Tallest tile for 1, 2, 3, 4 vectors of columns: at least eight chains hide the latency of FMA, and all of them, the vectors of
-// B and a broadcast fit the registers (32 of 16 floats, 16 of 8, or 32 of 4) without a spill.
-#if LATHE_ISA_ID == LATHE_ISA_ID_avx512
-constexpr int kTallest[] = {0, 16, 12, 8, 6};
-#elif LATHE_ISA_ID == LATHE_ISA_ID_avx2 || LATHE_ISA_ID == LATHE_ISA_ID_neon
-constexpr int kTallest[] = {0, 6};
-#else
-constexpr int kTallest[] = {0, 2};
-#endif
-constexpr int kTallestOfAll = 16;
 constexpr Index kFar = 48 * 1024;  // elements of a B that does not stay in the second-level cache
 
-template <int kRows, int kVecs, class F>
-LATHE_INLINE void each(F f) {
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < kVecs; ++j) f(i, j);
-}
-
-// The chains of a tile, k ascending. kAhead: B is longer than the first-level cache and has to be asked for ahead of its use.
-template <int kRows, int kVecs, bool kAhead>
-LATHE_INLINE void chains(const Tile& t, f32x16 (&r)[kRows][kVecs]) {
-  const float *a = t.a, *half = t.a + (kRows / 2) * t.a_row, *b = t.b;
-  const Index a_row = t.a_row, a_col = t.a_col, b_row = t.b_row, next_step = t.next ? 16 : 0;
-  const float* next = t.next ? t.next : t.b;
-  for (int row = 0; row < kRows; ++row)  // bring what is written afterwards
-    for (int j = 0; j < kVecs; ++j) {
-      __builtin_prefetch(t.target[0] + row * t.ld_target + 16 * j, 1, 3);
-      __builtin_prefetch(t.target[1] + row * t.ld_target + 16 * j, 1, 3);
-    }
-#pragma GCC unroll 4
-  for (Index k = t.k; k > 0; --k) {
-    f32x16 bv[kVecs];
-    for (int j = 0; j < kVecs; ++j) bv[j] = load(b + 16 * j);
-    if (kAhead) {
-      for (int j = 0; j < kVecs; ++j) __builtin_prefetch(b + 4 * b_row + 16 * j, 0, 3);
-      __builtin_prefetch(next, 0, 2);
-      next += next_step;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const f32x16 x(i < kRows / 2 ? a[i * a_row] : half[(i - kRows / 2) * a_row]);
-#pragma GCC unroll 4
-      for (int j = 0; j < kVecs; ++j) r[i][j] = fma(x, bv[j], r[i][j]);
-    }
-    a += a_col;
-    half += a_col;
-    b += b_row;
-    asm("" : "+r"(a), "+r"(half));  // two bases with scaled offsets; a pointer for each row would not fit the registers
-  }
-}
-
-template <int kRows, int kVecs>
-[[gnu::noinline]] void micro(const Tile& t) {
-  f32x16 r[kRows][kVecs];
-  if (t.start)
-    each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.start + i * t.ld_start + 16 * j); });
-  else
-    each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f); });
-  if (kVecs == 4 && t.k > 128)
-    chains<kRows, kVecs, kVecs == 4>(t, r);
-  else
-    chains<kRows, kVecs, false>(t, r);
-  if (t.onto == Onto::kOld)
-    each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
-  else if (t.onto != Onto::kChain)
-    each<kRows, kVecs>([&](int i, int j) { r[i][j] = f32x16(0.0f) + r[i][j]; });
-  if (t.onto == Onto::kSegment) each<kRows, kVecs>([&](int i, int j) { r[i][j] = load(t.c + i * t.c_row + 16 * j) + r[i][j]; });
-  if (t.bias) each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] + load(t.bias + 16 * j); });
-  if (t.multiplier)
-    each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] * load(t.multiplier + i * t.ld_multiplier + 16 * j); });
-  if (t.residual) each<kRows, kVecs>([&](int i, int j) { r[i][j] = r[i][j] + load(t.residual + i * t.ld_residual + 16 * j); });
-  each<kRows, kVecs>([&](int i, int j) { store(t.c + i * t.c_row + 16 * j, r[i][j]); });
-}
-
-using Micro = void (*)(const Tile&);
-
-// micro<1 … kTallest[kVecs], kVecs>
-template <int kVecs, int kRows = 1>
-struct MicroTable {
-  Micro by_rows[kTallestOfAll + 1] = {};
-  constexpr MicroTable() { fill<1>(); }
-  template <int r>
-  constexpr void fill() {
-    by_rows[r] = micro<r, kVecs>;
-    if constexpr (r < kTallest[kVecs]) fill<r + 1>();
-  }
-};
-
-Micro micro_for(int rows, int vecs) {
-  static constexpr MicroTable<1> one;
-#if LATHE_ISA_ID == LATHE_ISA_ID_avx512
-  static constexpr MicroTable<2> two;
-  static constexpr MicroTable<3> three;
-  static constexpr MicroTable<4> four;
-  if (vecs == 4) return four.by_rows[rows];
-  if (vecs == 3) return three.by_rows[rows];
-  if (vecs == 2) return two.by_rows[rows];
-#endif
-  (void)vecs;
-  return one.by_rows[rows];
-}
-
 // All chunks of k, with `tile` set for the first one but for the finish, which belongs to the last.
-void run_chunks(Micro micro_kernel, Index k, Tile tile) {
-  if (k <= kChunk) {
+void run_chunks(Micro micro_kernel, Index chunk, Index k, Tile tile) {
+  if (k <= chunk) {
     tile.k = k;
     return micro_kernel(tile);
   }
   Tile part = tile;
   part.bias = part.multiplier = part.residual = nullptr;
-  part.k = kChunk;
-  for (; k > kChunk; k -= kChunk) {
+  part.k = chunk;
+  for (; k > chunk; k -= chunk) {
     micro_kernel(part);
     part.start = nullptr;
-    if (part.next) part.next += 16 * kChunk;
-    part.a += kChunk * part.a_col;
-    part.b += kChunk * part.b_row;
+    if (part.next) part.next += 16 * chunk;
+    part.a += chunk * part.a_col;
+    part.b += chunk * part.b_row;
     part.onto = Onto::kOld;
   }
   tile.k = k;
@@ -169,21 +56,21 @@ void finish_row(const Result& to, Index i, Index j, Index cols, const float* t) 
   }
 }
 
-void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Index k, Left a, const float* b, Index b_row,
-              const float* next, const Result& to) {
-  Tile tile{k, a.p + i * a.row, a.row, a.col, b, b_row, to.c + i * to.ld + j, to.ld, to.onto};
+void run_tile(Micro micro_kernel, Index chunk, Index i, Index j, Index rows, Index cols, Index k, Left a, const float* b,
+              Index b_row, const float* next, const Result& to) {
+  Tile tile{k, a.p + (i - a.first) * a.row, a.row, a.col, b, b_row, to.c + i * to.ld + j, to.ld, to.onto};
   tile.next = next;
   tile.target[0] = tile.target[1] = tile.c;
   tile.ld_target = to.ld;
   if (to.start) tile.start = to.start + i * to.ld_start + j, tile.ld_start = to.ld_start;
   const bool whole_vectors = cols % 16 == 0;
-  if (whole_vectors && !to.epilogue && !(to.onto == Onto::kSegment && k > kChunk)) {
+  if (whole_vectors && !to.epilogue && !(to.onto == Onto::kSegment && k > chunk)) {
     if (to.bias) tile.bias = to.bias + j;
     if (to.multiplier) tile.multiplier = to.multiplier + i * to.ld_multiplier + j;
     if (to.residual) tile.residual = to.residual + i * to.ld_residual + j;
     tile.ld_multiplier = to.ld_multiplier;
     tile.ld_residual = to.ld_residual;
-    return run_chunks(micro_kernel, k, tile);
+    return run_chunks(micro_kernel, chunk, k, tile);
   }
   alignas(64) float sums[kTallestOfAll * kPanel], start[kTallestOfAll * kPanel];
   const auto gather = [&](const float* from, Index ld, float* to_tile) {
@@ -203,16 +90,18 @@ void run_tile(Micro micro_kernel, Index i, Index j, Index rows, Index cols, Inde
     gather(to.c + i * to.ld + j, to.ld, sums);
   else if (to.onto == Onto::kSegment)
     tile.onto = Onto::kZero;
-  run_chunks(micro_kernel, k, tile);
+  run_chunks(micro_kernel, chunk, k, tile);
   if (to.epilogue) return apply_epilogue(*to.epilogue, to.n, i, j, rows, cols, sums, to.c + i * to.ld + j, to.ld);
   for (Index r = 0; r < rows; ++r) finish_row(to, i + r, j, cols, sums + r * kPanel);
 }
 
 }  // namespace
 
+const Arithmetic kPlain{micro_for<Plain>, kChunk};
+
 Index tile_rows(Index cols) { return kTallest[blocks(min(max(cols, 1), kPanel), 16)]; }
 
-void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to) {
+void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to, const Arithmetic& how) {
   const Index rows = i1 - i0;
   if (k == 0 && to.onto == Onto::kOld) return;  // no chunk: C stays as it is, -0 too
   for (Index j = j0; j < min(j1, b.n); j += kPanel) {
@@ -226,7 +115,7 @@ void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Righ
     const float* next = !last && k * b.n >= kFar && j + 2 * kPanel <= b.n ? panel + b.panel : nullptr;
     for (Index t = 0; t < tiles; ++t) {  // heights as equal as possible
       const Index i = i0 + rows * t / tiles, height = i0 + rows * (t + 1) / tiles - i;
-      run_tile(micro_for(static_cast<int>(height), vecs), i, j, height, cols, k, a, panel, b_row,
+      run_tile(how.micro(static_cast<int>(height), vecs), how.chunk, i, j, height, cols, k, a, panel, b_row,
                next && t < kPanelVecs ? next + t * k * 16 : nullptr, to);
     }
   }

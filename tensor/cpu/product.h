@@ -24,6 +24,7 @@ constexpr Index kRowBlock = 48;  // rows of a task: a group of 256 tokens still 
 struct Left {
   const float* p;
   Index row, col;
+  Index first = 0;  ///< the row of C that row 0 is
 };
 
 /// Columns [j, j + kPanel) of B, j a multiple of kPanel: element (k, j + c) at p[j / kPanel * panel + k * row + c]. The last
@@ -77,11 +78,21 @@ struct Result {
   Index n = 0;
 };
 
+/// What a step of k is: its microkernel for a tile of so many rows and vectors of columns, and the steps of a chunk.
+struct Tile;
+using Micro = void (*)(const Tile&);
+struct Arithmetic {
+  Micro (*micro)(int rows, int vecs);
+  Index chunk;
+};
+extern const Arithmetic kPlain;  ///< products of f32
+
 /// Rows of a tile of so many columns, at most 16: a caller that feeds rows by that number has no ragged tiles but the last.
 Index tile_rows(Index cols);
 
 /// Rows [i0, i1), columns [j0, min(j1, b.n)) of C; j0 a multiple of kPanel. All pointers are those of element (0, 0).
-void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to);
+void product(Index i0, Index i1, Index j0, Index j1, Index k, Left a, const Right& b, const Result& to,
+             const Arithmetic& how = kPlain);
 
 /// The epilogue of rows × cols finished sums t (leading dimension kPanel, overwritten), whose first is element (i, j) of C; c its
 /// place.

@@ -1,28 +1,30 @@
-// Matrix products and linear layers.
+// Matrix products and linear layers: in T itself, and those of the overlay bf16.
+#include <lathe/tensor/overlay.h>
 #include <lathe/tensor/spec/rules.h>
 
 namespace lathe::spec {
+namespace {
 
-template <class T>
-void matmul(Exec&, const MatmulArgs<T>& a) {
+template <class M, class T>
+void matmul_by(const MatmulArgs<T>& a) {
   for (Index batch = 0; batch < a.batch; ++batch) {
     const T *A = a.a + batch * a.a_batch, *B = a.b + batch * a.b_batch;
     for (Index i = 0; i < a.m; ++i)
       for (Index j = 0; j < a.n; ++j) {
         T& c = a.c[batch * a.c_batch + i * a.ldc + j];
-        c = product(
+        c = product<M>(
             a.accumulate ? c : T(0), a.k, [&](Index k) { return A[i * a.a_row + k * a.a_col]; },
             [&](Index k) { return B[k * a.b_row + j * a.b_col]; });
       }
   }
 }
 
-template <class T>
-void linear_fwd(Exec&, const LinearFwdArgs<T>& a) {
+template <class M, class T>
+void linear_fwd_by(const LinearFwdArgs<T>& a) {
   const Epilogue<T>& e = a.epilogue;
   for (Index i = 0; i < a.m; ++i)
     for (Index j = 0; j < a.n; ++j) {
-      T v = product(
+      T v = product<M>(
           T(0), a.k, [&](Index k) { return a.x[i * a.ldx + k]; }, [&](Index k) { return a.w[j * a.ldw + k]; });
       if (e.bias) v = v + e.bias[j];
       if (e.activation != UnaryOp::kNone) {
@@ -37,11 +39,11 @@ void linear_fwd(Exec&, const LinearFwdArgs<T>& a) {
     }
 }
 
-template <class T>
-void linear_bwd_input(Exec&, const LinearBwdInputArgs<T>& a) {
+template <class M, class T>
+void linear_bwd_input_by(const LinearBwdInputArgs<T>& a) {
   for (Index i = 0; i < a.m; ++i)
     for (Index j = 0; j < a.k; ++j) {
-      T v = product(
+      T v = product<M>(
           T(0), a.n, [&](Index o) { return a.dy[i * a.ldy + o]; }, [&](Index o) { return a.w[o * a.ldw + j]; });
       if (a.multiplier) v = v * a.multiplier[i * a.ld_multiplier + j];
       if (a.residual) v = v + a.residual[i * a.ld_residual + j];
@@ -49,8 +51,8 @@ void linear_bwd_input(Exec&, const LinearBwdInputArgs<T>& a) {
     }
 }
 
-template <class T>
-void linear_bwd_weight(Exec&, const LinearBwdWeightArgs<T>& a) {
+template <class M, class T>
+void linear_bwd_weight_by(const LinearBwdWeightArgs<T>& a) {
   constexpr Index kChunk = 256, kSegment = 1024;
   const Index first = a.range.first, end = first + a.m;
   // Is the sum of the first segment in dw, at the beginning and at the end of these rows?
@@ -62,7 +64,7 @@ void linear_bwd_weight(Exec&, const LinearBwdWeightArgs<T>& a) {
       T segment = took_over ? a.dw[at] : first % kSegment >= kChunk ? a.segment[at] : T(0);
       T chain = first % kChunk != 0 ? a.chain[at] : T(0);
       for (Index r = 0; r < a.m; ++r) {
-        chain = fma(a.dy[r * a.ldy + o], a.x[r * a.ldx + j], chain);
+        chain = M::step(a.dy[r * a.ldy + o], a.x[r * a.ldx + j], chain);
         const Index seen = first + r + 1;
         if (seen % kChunk == 0) segment = segment + chain, chain = 0;
         if (seen % kSegment == 0) dw = dw + segment, segment = 0;
@@ -78,13 +80,34 @@ void linear_bwd_weight(Exec&, const LinearBwdWeightArgs<T>& a) {
     }
 }
 
+}  // namespace
+
+#define LATHE_SPEC_PRODUCT(kernel, Args) \
+  template <class T>                     \
+  void kernel(Exec&, const Args<T>& a) { \
+    kernel##_by<Plain>(a);               \
+  }                                      \
+  LATHE_SPEC_INSTANCES(kernel, Args)
+LATHE_SPEC_PRODUCT(matmul, MatmulArgs)
+LATHE_SPEC_PRODUCT(linear_fwd, LinearFwdArgs)
+LATHE_SPEC_PRODUCT(linear_bwd_input, LinearBwdInputArgs)
+LATHE_SPEC_PRODUCT(linear_bwd_weight, LinearBwdWeightArgs)
+
 template <class T>
 void pack_weight(Exec&, const PackWeightArgs<T>&) {}  // packed_weight_size is 0: nothing to write
 
-LATHE_SPEC_INSTANCES(matmul, MatmulArgs)
-LATHE_SPEC_INSTANCES(linear_fwd, LinearFwdArgs)
-LATHE_SPEC_INSTANCES(linear_bwd_input, LinearBwdInputArgs)
-LATHE_SPEC_INSTANCES(linear_bwd_weight, LinearBwdWeightArgs)
 LATHE_SPEC_INSTANCES(pack_weight, PackWeightArgs)
+
+const ProductKernels& bf16_products() {
+  static constexpr ProductKernels kernels = {
+      [](Index, Index) -> Index { return 0; },
+      pack_weight<float>,
+      [](Exec&, const LinearFwdArgs<float>& a) { linear_fwd_by<Bf16>(a); },
+      [](Exec&, const LinearBwdInputArgs<float>& a) { linear_bwd_input_by<Bf16>(a); },
+      [](Exec&, const LinearBwdWeightArgs<float>& a) { linear_bwd_weight_by<Bf16>(a); },
+      [](Exec&, const MatmulArgs<float>& a) { matmul_by<Bf16>(a); },
+  };
+  return kernels;
+}
 
 }  // namespace lathe::spec

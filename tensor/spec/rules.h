@@ -5,6 +5,7 @@
 #include <lathe/tensor/functors.h>
 #include <lathe/tensor/kernels.h>
 
+#include <bit>
 #include <limits>
 
 namespace lathe::spec {
@@ -24,22 +25,52 @@ T sqrt(T x) {
   return math::lanes::sqrt(x);
 }
 
-/// One FMA chain from +0 over a(k)·b(k), k in [begin, end) ascending.
-template <class T, class A, class B>
+/// A step of a chain in T itself.
+struct Plain {
+  template <class T>
+  static T step(T a, T b, T sum) {
+    return fma(a, b, sum);
+  }
+};
+
+/// A step of the overlay bf16: both factors rounded to bf16 (to nearest even; NaN stays NaN; subnormals become ±0, as f32 and bf16
+/// have one range of exponents), the sum a FMA of f32 which counts subnormals as ±0, in what it reads and in its result.
+struct Bf16 {
+  static float rounded(float x) {
+    const auto w = std::bit_cast<std::uint32_t>(x), size = w & 0x7fffffffu;
+    const std::uint32_t nearest = size > 0x7f800000u   ? w | 0x00400000u
+                                  : size < 0x00800000u ? w & 0x80000000u
+                                                       : w + 0x7fffu + (w >> 16 & 1u);
+    return std::bit_cast<float>(nearest & 0xffff0000u);
+  }
+  static float zero_like(float x) { return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0x80000000u); }
+  static float step(float a, float b, float sum) {
+    if (sum > -0x1p-126f && sum < 0x1p-126f) sum = zero_like(sum);
+    a = rounded(a), b = rounded(b);
+    const float result = fma(a, b, sum);
+    // Tiny means below 2⁻¹²⁶ when rounded to 24 bits of any exponent: the sum times 2⁶⁴ has that exponent. What overflows is not
+    // tiny.
+    const float scaled = fma(a * 0x1p64f, b, sum * 0x1p64f);
+    return scaled > -0x1p-62f && scaled < 0x1p-62f ? zero_like(result) : result;
+  }
+};
+
+/// One chain from +0 over a(k)·b(k), k in [begin, end) ascending, by M's steps.
+template <class M, class T, class A, class B>
 T chain(Index begin, Index end, A a, B b) {
   T s = 0;
-  for (Index k = begin; k < end; ++k) s = fma(a(k), b(k), s);
+  for (Index k = begin; k < end; ++k) s = M::step(a(k), b(k), s);
   return s;
 }
 
 /// The product: chunks of 256 consecutive k, each a chain, added in order onto c. k starts at `first` only to leave out what is
 /// absent: the chunks stay where they are.
-template <class T, class A, class B>
+template <class M = Plain, class T, class A, class B>
 T product(T c, Index n, A a, B b, Index first = 0) {
   constexpr Index kChunk = 256;
   for (Index begin = 0; begin < n; begin += kChunk) {
     const Index end = begin + kChunk < n ? begin + kChunk : n;
-    c = c + chain<T>(begin < first ? first : begin, end, a, b);
+    c = c + chain<M, T>(begin < first ? first : begin, end, a, b);
   }
   return c;
 }

@@ -42,7 +42,9 @@ void each_group(const std::vector<Index>& at, F f) {
 template <class Body>
 void on_all_backends(Body body) {
   const FloatingPointScope scope;
-  for (const std::string& name : available_backends()) {
+  std::vector<std::string> names = available_backends();
+  for (const std::string& name : bf16_backends()) names.push_back(name);
+  for (const std::string& name : names) {
     CAPTURE(name);
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
       CAPTURE(seed);

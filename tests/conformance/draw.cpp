@@ -87,6 +87,11 @@ float Draw::value(Values kind) {
       const float small[] = {0.0f, -0.0f, 1.0f, -1.0f};
       return small[below(4)];
     }
+    case Values::kTiny: {
+      if (one_in(8)) return std::copysign(std::ldexp(std::abs(plain), -126 - static_cast<int>(below(24))), plain);
+      const float coarse = one_in(2) ? std::copysign(1.0f, plain) : plain;
+      return std::ldexp(coarse, -60 - static_cast<int>(below(17)));
+    }
   }
   return plain;
 }

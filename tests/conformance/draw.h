@@ -16,7 +16,8 @@ enum class Values {
   kPlain,    ///< like activations: about ±2
   kWild,     ///< any exponent, subnormals and ±0 included
   kSpecial,  ///< plain, with a few ±inf, NaN, ±0
-  kZero      ///< ±0 and ±1 only: ties, and sums that cancel
+  kZero,     ///< ±0 and ±1 only: ties, and sums that cancel
+  kTiny      ///< products, and sums beside them, around the smallest normal number; asked for by name only
 };
 
 /// An array whose neighbouring pages cannot be touched: it ends exactly before an unmapped page or starts exactly after one.
@@ -39,6 +40,7 @@ class Guarded {
 class Draw {
  public:
   Draw(std::uint64_t seed, std::string_view kernel);
+  Draw(std::uint64_t seed, std::string_view kernel, Values kind) : random_(random_key(seed, 0, kernel)), kind_(kind) {}
 
   std::uint32_t below(std::uint32_t n) { return random_.below(n); }
   bool one_in(std::uint32_t n) { return below(n) == 0; }
