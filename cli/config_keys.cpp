@@ -123,8 +123,8 @@ void add_search_keys(KeyTable& t) {
   t.text("output.license", "", "licence of the model, for its card; empty: left out").outside();
   t.integer("run.threads", 0, 0, "threads of train, evaluate and predict; 0: one a core").to(1024);
   t.outside().variable("LATHE_THREADS");
-  t.choice("run.backend", {"auto", "spec", "scalar", "avx2", "avx512", "neon", "onednn"}, "auto",
-           "instruction set; all but onednn give the same bits");
+  t.choice("run.backend", {"auto", "spec", "scalar", "avx2", "avx512", "neon", "bf16", "onednn"}, "auto",
+           "instruction set; all but bf16 and onednn give the same bits");
   t.outside().variable("LATHE_BACKEND");
 }
 

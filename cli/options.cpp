@@ -21,7 +21,7 @@ const std::vector<Option> kConfigOptions = {
 };
 const std::vector<Option> kEngineOptions = {
     {"--threads", "N", "threads; the results do not depend on them", "run.threads"},
-    {"--backend", "NAME", "instruction set: auto, spec, scalar, avx2, avx512, neon; or onednn", "run.backend"},
+    {"--backend", "NAME", "instruction set: auto, spec, scalar, avx2, avx512, neon; or bf16, onednn", "run.backend"},
 };
 const std::vector<Option> kForceOptions = {
     {"--force", "", "replace what is there", ""},

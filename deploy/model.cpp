@@ -150,7 +150,7 @@ std::vector<Prediction> Model::predict(std::span<const std::string> texts, std::
 }
 
 void save_model(const fs::path& folder, const ModelInfo& info, const nn::Classifier& model, const tokenizer::Tokenizer& tokenizer,
-                const std::string& metrics_json, const std::string& card) {
+                const std::string& metrics_json, const std::string& card, nn::StoredType weights) {
   make_folder(folder);
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
@@ -166,7 +166,7 @@ void save_model(const fs::path& folder, const ModelInfo& info, const nn::Classif
   write_file_atomic(folder / "README.md", card);
   tokenizer.save(folder / "tokenizer.json");
   write_file_atomic(folder / "tokenizer_config.json", tokenizer_config(info, tokenizer));
-  nn::save_weights(folder / "model.safetensors", model.parameters(), {{"lathe.numerics", info.numerics}});
+  nn::save_weights(folder / "model.safetensors", model.parameters(), {{"lathe.numerics", info.numerics}}, weights);
   std::string sums;
   for (const char* name : kHashed) sums += to_hex(sha256(read_file(folder / name))) + "  " + name + "\n";
   write_file_atomic(folder / "SHA256SUMS", sums);

@@ -8,6 +8,7 @@
 // all but the card. Nothing in it is a path or a pickle.
 #pragma once
 #include <lathe/nn/config.h>
+#include <lathe/nn/safetensors.h>
 #include <lathe/tokenizer/tokenizer.h>
 
 #include <cstdint>
@@ -71,9 +72,11 @@ class Model {
 };
 
 /// Writes a model folder; `metrics_json` becomes metrics.json, `card` README.md. Each file is complete or absent, SHA256SUMS comes
-/// last: a folder with it is whole. InputError if the folder holds other files; InfrastructureError if the disk fails.
+/// last: a folder with it is whole. `weights`: the type in the file, kF32 or kBF16 (nn::save_weights). InputError if the folder
+/// holds other files; InfrastructureError if the disk fails.
 void save_model(const std::filesystem::path& folder, const ModelInfo& info, const nn::Classifier& model,
-                const tokenizer::Tokenizer& tokenizer, const std::string& metrics_json, const std::string& card);
+                const tokenizer::Tokenizer& tokenizer, const std::string& metrics_json, const std::string& card,
+                nn::StoredType weights = nn::StoredType::kF32);
 
 /// config.json of a model folder, and back.
 std::string to_json(const ModelInfo& info);

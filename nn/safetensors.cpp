@@ -149,6 +149,12 @@ std::vector<float> to_floats(const StoredTensor& tensor) {
   return values;
 }
 
+std::uint16_t bf16_of(float x) {
+  if (x != x) return 0x7fc0;
+  const auto word = std::bit_cast<std::uint32_t>(x);
+  return static_cast<std::uint16_t>((word + 0x7fffu + (word >> 16 & 1u)) >> 16);
+}
+
 std::string safetensors_bytes(std::vector<StoredTensor> tensors, const Metadata& metadata) {
   std::sort(tensors.begin(), tensors.end(), [](const StoredTensor& a, const StoredTensor& b) {
     return a.type != b.type ? a.type > b.type : a.name < b.name;  // widest type first, as the reference writer does

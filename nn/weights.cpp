@@ -3,6 +3,7 @@
 #include <lathe/nn/weights.h>
 
 #include <cstring>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -60,10 +61,34 @@ Tensor load_tensor(Context& context, const StoredTensor& tensor) {
   return Tensor::from(context, to_floats(tensor), shape);
 }
 
-void save_weights(const std::filesystem::path& path, std::span<const Var> parameters, Metadata metadata) {
+namespace {
+
+/// The bytes of a parameter in bf16.
+std::string bf16_bytes(const Tensor& tensor) {
+  const Tensor values = tensor.to(DType::kF32).contiguous();  // of f64: rounded twice
+  const float* x = values.data<float>();
+  std::string bytes(2 * static_cast<std::size_t>(values.numel()), '\0');
+  for (std::size_t i = 0; i < bytes.size() / 2; ++i) {
+    const std::uint16_t half = bf16_of(x[i]);
+    std::memcpy(bytes.data() + 2 * i, &half, 2);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void save_weights(const std::filesystem::path& path, std::span<const Var> parameters, Metadata metadata, StoredType type) {
+  if (type != StoredType::kF32 && type != StoredType::kBF16)
+    throw InputError(str("[save_weights] expected F32 or BF16, got ", name_of(type)));
   metadata.emplace("format", "pt");
   std::vector<StoredTensor> tensors;
-  for (const Var& parameter : parameters) tensors.push_back(stored(parameter.name(), parameter.value()));
+  std::deque<std::string> memory;  // what the tensors view
+  for (const Var& parameter : parameters) {
+    tensors.push_back(stored(parameter.name(), parameter.value()));
+    if (type == StoredType::kF32) continue;
+    tensors.back().type = type;
+    tensors.back().bytes = memory.emplace_back(bf16_bytes(parameter.value()));
+  }
   write_safetensors(path, std::move(tensors), metadata);
 }
 

@@ -255,9 +255,10 @@ TEST_CASE("precedence: option > --set > environment > file > default, in any ord
 
 TEST_CASE("environment with a bad value") {
   Config config;
-  CHECK_THROWS_WITH(config.read_environment(
-                        [](const char* name) -> const char* { return std::string(name) == "LATHE_BACKEND" ? "mmx" : nullptr; }),
-                    "LATHE_BACKEND=mmx: expected \"auto\", \"spec\", \"scalar\", \"avx2\", \"avx512\", \"neon\" or \"onednn\"");
+  CHECK_THROWS_WITH(
+      config.read_environment(
+          [](const char* name) -> const char* { return std::string(name) == "LATHE_BACKEND" ? "mmx" : nullptr; }),
+      "LATHE_BACKEND=mmx: expected \"auto\", \"spec\", \"scalar\", \"avx2\", \"avx512\", \"neon\", \"bf16\" or \"onednn\"");
 }
 
 TEST_CASE("--set") {

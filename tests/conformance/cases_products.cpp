@@ -169,6 +169,7 @@ void conform(kernel::linear_bwd_weight, const Kernels<float>& table, Exec& exec,
     for (Index o = 0; state && o < a.n; ++o)
       for (Index j = 0; j < a.k; ++j) state[o * a.lddw + j] = 0;
   };
+  if (a.from_zero && !a.range.last && end < 256) forget(a.dw);  // no sum yet
   if (a.range.last || end % 256 == 0) forget(a.chain);
   if (a.range.last || end % 1024 < 256 || (a.from_zero && end < 1024)) forget(a.segment);
 }

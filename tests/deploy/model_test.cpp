@@ -66,6 +66,26 @@ TEST_CASE("saved and loaded: the same answers, bit for bit") {
   CHECK(Model::load(folder / "model").predict(std::vector<std::string>{}).empty());
 }
 
+TEST_CASE("weights in bf16: half the file, answers of their own but one, close to those of f32") {
+  const Folder folder;
+  const Parts parts;
+  parts.save(folder / "full");
+  parts.save(folder / "half", nn::StoredType::kBF16);
+  const auto size = [&](const char* model) { return fs::file_size(folder / model / "model.safetensors"); };
+  CHECK(size("half") < size("full") * 6 / 10 + 2048);
+  const Model rounded = Model::load(folder / "half");
+  const std::vector<Prediction> full = Model::load(folder / "full").predict(kTexts), half = rounded.predict(kTexts);
+  for (const auto& names : {available_backends(), bf16_backends()}) {
+    const std::vector<Prediction> first = Model::load(folder / "half", {.backend = names.front()}).predict(kTexts);
+    for (std::size_t i = 0; i < kTexts.size(); ++i) {
+      for (const std::string& backend : names)
+        CHECK(Model::load(folder / "half", {.backend = backend}).predict(kTexts[i]).scores == first[i].scores);
+      for (std::size_t c = 0; c < first[i].scores.size(); ++c) CHECK(std::abs(first[i].scores[c] - full[i].scores[c]) < 0.02f);
+    }
+  }
+  CHECK(half[0].scores != full[0].scores);
+}
+
 TEST_CASE("what is known about the model comes back") {
   const Folder folder;
   const Parts parts;

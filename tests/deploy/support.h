@@ -49,7 +49,9 @@ struct Parts {
     config.dropout = config.head_dropout = 0.5;  // must not show in answers
     return config;
   }
-  void save(const fs::path& folder) const { save_model(folder, info, model, tokenizer, "{\"test\":1}\n", "# card\n"); }
+  void save(const fs::path& folder, nn::StoredType weights = nn::StoredType::kF32) const {
+    save_model(folder, info, model, tokenizer, "{\"test\":1}\n", "# card\n", weights);
+  }
 
   tokenizer::Tokenizer tokenizer;
   Context context;

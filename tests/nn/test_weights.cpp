@@ -5,6 +5,8 @@
 #include <lathe/nn/hf_folder.h>
 #include <lathe/nn/weights.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -37,6 +39,62 @@ const std::string kSizes =
     R"("vocab_size":20,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":12,"max_position_embeddings":6)";
 
 }  // namespace
+
+TEST_CASE("weights saved as bf16 take half the bytes and come back as the nearest bf16") {
+  const lathe::test::TemporaryFolder folder;
+  const fs::path full = folder.path() / "full.safetensors", half = folder.path() / "half.safetensors";
+  Context context(options("", 1, 1)), other(options("", 1, 2));
+  const Classifier source(context, lathe::test::small_config()), target(other, lathe::test::small_config());
+  Var edited = source.parameters()[0];  // values at the edges of rounding
+  std::vector<float> values = edited.value().to_vector<float>();
+  const float edges[] = {1.00390625f, 1.01171875f, -1.00390637f, 0x1p-140f, -0.0f, 3.4028235e38f, HUGE_VALF, -HUGE_VALF, NAN};
+  std::copy(std::begin(edges), std::end(edges), values.begin());
+  edited.mutable_value().copy_from(Tensor::from(context, values, edited.shape()));
+  save_weights(full, source.parameters());
+  save_weights(half, source.parameters(), {}, StoredType::kBF16);
+  CHECK_THROWS_AS(save_weights(half, source.parameters(), {}, StoredType::kF16), InputError);
+  const SafetensorsFile file = SafetensorsFile::read(half);
+  load_weights(file, target.parameters());
+  for (std::size_t i = 0; i < source.parameters().size(); ++i) {
+    const StoredTensor& stored = file.at(source.parameters()[i].name());
+    const std::vector<float> x = source.parameters()[i].value().to_vector<float>();
+    const std::vector<float> y = target.parameters()[i].value().to_vector<float>();
+    CHECK(stored.type == StoredType::kBF16);
+    CHECK(stored.bytes.size() == 2 * x.size());
+    for (std::size_t e = i == 0 ? std::size(edges) : 0; e < x.size(); ++e)
+      if (!(std::abs(x[e] - y[e]) <= std::abs(x[e]) * 0x1p-8f)) FAIL(x[e] << " came back as " << y[e]);
+  }
+  const std::vector<float> back = target.parameters()[0].value().to_vector<float>();
+  const float expected[] = {1.0f, 1.015625f, -1.0078125f, 0x0p0f, -0.0f, HUGE_VALF, HUGE_VALF, -HUGE_VALF};
+  for (std::size_t i = 0; i < std::size(expected); ++i) CHECK_MESSAGE(back[i] == expected[i], i);
+  CHECK(std::signbit(back[4]));
+  CHECK(std::isnan(back[8]));
+  // Saved again, the bytes are the same: bf16 is exact in f32.
+  save_weights(folder.path() / "again.safetensors", target.parameters(), {}, StoredType::kBF16);
+  CHECK(read_file(folder.path() / "again.safetensors") == read_file(half));
+
+  // PyTorch rounds the f32 file to the same bf16, and what safetensors writes of it is read here.
+  const char* named = std::getenv("LATHE_PYTHON");
+  const std::string python = named ? named : LATHE_BUILD_PYTHON;
+  if (std::system((python + " -c 'import torch, safetensors.torch' >/dev/null 2>&1").c_str()) != 0) {
+    MESSAGE("SKIPPED: no Python with torch and safetensors (LATHE_PYTHON, or build/python)");
+    return;
+  }
+  write_file_atomic(folder.path() / "check.py", R"py(
+import sys, torch
+from safetensors.torch import load_file, save_file
+full, half = load_file(sys.argv[1] + "/full.safetensors"), load_file(sys.argv[1] + "/half.safetensors")
+assert full.keys() == half.keys() and full
+for name in full:
+    assert half[name].dtype == torch.bfloat16 and half[name].shape == full[name].shape, name
+    assert torch.equal(half[name].view(torch.int16), full[name].to(torch.bfloat16).view(torch.int16)), name
+save_file({n: t.to(torch.bfloat16) for n, t in full.items()}, sys.argv[1] + "/torch.safetensors")
+)py");
+  REQUIRE(std::system((python + " '" + (folder.path() / "check.py").string() + "' '" + folder.path().string() + "'").c_str()) == 0);
+  const SafetensorsFile theirs = SafetensorsFile::read(folder.path() / "torch.safetensors");
+  REQUIRE(theirs.tensors().size() == file.tensors().size());
+  for (const StoredTensor& tensor : theirs.tensors()) CHECK(tensor.bytes == file.at(tensor.name).bytes);
+}
 
 TEST_CASE("saved weights come back to the bit, all or none") {
   const lathe::test::TemporaryFolder folder;
