@@ -84,7 +84,7 @@ class SafetensorsFile {
 /// F32 as it is, F16 and BF16 widened exactly; InputError for other types.
 std::vector<float> to_floats(const StoredTensor& tensor);
 /// The nearest bf16, a tie to the even one, as PyTorch rounds: subnormals stay (unlike in products, docs/numerics.md), what rounds
-/// beyond the largest is ±∞, every NaN is 0x7fc0.
+/// beyond the largest is ±∞, every NaN is 0x7fc0 (PyTorch's NaN depends on its instruction set).
 std::uint16_t bf16_of(float x);
 /// "[2, 3]".
 std::string shape_text(const StoredTensor& tensor);

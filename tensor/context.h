@@ -19,11 +19,11 @@ namespace lathe {
 
 struct ContextOptions {
   Device device = Device::kCpu;
-  std::string backend{};  ///< "spec", "scalar", "avx2", "avx512", "neon", "onednn"; empty: LATHE_BACKEND if set, else the best
+  std::string backend{};                  ///< "avx512", "bf16", … (backend.h); empty: LATHE_BACKEND if set, else the best
   const Kernels<float>* table = nullptr;  ///< kernels of one's own in place of `backend`'s: counted, timed or replaced; they keep
                                           ///< the bits of the backend whose name they carry
-  int threads = 1;         ///< a one-thread Context starts no thread
-  std::uint64_t seed = 0;  ///< with `trial`: the keys of every random stream
+  int threads = 1;                        ///< a one-thread Context starts no thread
+  std::uint64_t seed = 0;                 ///< with `trial`: the keys of every random stream
   std::uint64_t trial = 0;
   std::int64_t memory_limit = 0;  ///< accounted bytes, 0 = none; MemoryLimitError beyond
 };
