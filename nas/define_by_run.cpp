@@ -116,18 +116,14 @@ class FunctionRunner::Fiber final : public TrialHandle {
       if (stop_requested()) throw Interrupted();
       changed_.wait_for(lock, std::chrono::milliseconds(20));
     }
-    SegmentResult result;
-    if (index < reports_.size()) {
-      result.values = reports_[index];
-      return result;
-    }
+    if (index < reports_.size()) return result_of(reports_[index]);
     if (error_) std::rethrow_exception(error_);
     if (cancelled_) {
       if (stop_requested()) throw Interrupted();
       return SegmentResult::failed(Failure::error, "the trial was stopped");  // comes to nothing: its task is gone
     }
-    result.values = returned_;
-    result.unit_done = segment < runner_.max_reports_;
+    SegmentResult result = result_of(returned_);
+    result.unit_done = segment < runner_.setup_.max_reports;
     return result;
   }
 
@@ -144,8 +140,8 @@ class FunctionRunner::Fiber final : public TrialHandle {
     if (cancelled_) throw Unwind{};
     const auto expected = static_cast<int>(reports_.size()) + 1;
     if (step != expected) throw InputError(str("report of step ", step, ", expected ", expected, ": steps count 1, 2, 3, …"));
-    if (step > runner_.max_reports_)
-      throw InputError(str("report of step ", step, ", but set_max_reports() says ", runner_.max_reports_));
+    if (step > runner_.setup_.max_reports)
+      throw InputError(str("report of step ", step, ", but set_max_reports() says ", runner_.setup_.max_reports));
     reports_.push_back(std::move(values));
     changed_.notify_all();
     changed_.wait(lock, [this] { return cancelled_ || wanted_ > reports_.size(); });
@@ -153,17 +149,26 @@ class FunctionRunner::Fiber final : public TrialHandle {
 
  protected:
   Value value_of(const Parameter& parameter) override {
-    for (const Parameter& known : runner_.space_.parameters())
+    for (const Parameter& known : runner_.setup_.space.parameters())
       if (known.name == parameter.name) {
         require_same({known.name, known.domain, ""}, parameter);
         if (const Value* value = point_.find(parameter.name)) return *value;
         throw InputError(str("the parameter `", parameter.name, "` is inactive: ", known.when, " does not hold"));
       }
-    if (!runner_.defines_) runner_.space_.index(parameter.name);  // throws, with the nearest name
+    if (!runner_.setup_.defines) runner_.setup_.space.index(parameter.name);  // throws, with the nearest name
     return drawn(parameter, seed_, number_);
   }
 
  private:
+  SegmentResult result_of(std::vector<double> numbers) const {
+    SegmentResult result;
+    const auto end = numbers.begin() + static_cast<std::ptrdiff_t>(std::min(numbers.size(), runner_.setup_.objectives));
+    result.constraints.assign(end, numbers.end());
+    numbers.erase(end, numbers.end());
+    result.values = std::move(numbers);
+    return result;
+  }
+
   void work() {
     std::vector<double> values;
     std::exception_ptr error;
@@ -194,8 +199,7 @@ class FunctionRunner::Fiber final : public TrialHandle {
   std::thread thread_;
 };
 
-FunctionRunner::FunctionRunner(Study::Function function, int max_reports, Space space, bool defines)
-    : function_(std::move(function)), max_reports_(max_reports), space_(std::move(space)), defines_(defines) {}
+FunctionRunner::FunctionRunner(Study::Function function, Setup setup) : function_(std::move(function)), setup_(std::move(setup)) {}
 
 FunctionRunner::~FunctionRunner() {
   {
@@ -212,7 +216,7 @@ FunctionRunner::~FunctionRunner() {
 Plan FunctionRunner::plan(const Point&) const {
   Plan plan;
   plan.segments.clear();
-  for (int step = 1; step <= max_reports_ + 1; ++step) plan.segments.push_back({0, step, 1});
+  for (int step = 1; step <= setup_.max_reports + 1; ++step) plan.segments.push_back({0, step, 1});
   return plan;
 }
 

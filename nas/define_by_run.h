@@ -14,8 +14,13 @@ Space scouted_space(const Study::Function& function, std::uint64_t seed);
 /// segment that is claimed without such a thread (after a restart, a lost lease) runs the function from its beginning.
 class FunctionRunner final : public Objective {
  public:
-  /// `defines`: parameters that are not in the space are drawn by themselves instead of refused.
-  FunctionRunner(Study::Function function, int max_reports, Space space, bool defines);
+  struct Setup {
+    int max_reports = 0;
+    std::size_t objectives = 1;  ///< what the function gives beyond are constraints
+    Space space;
+    bool defines = false;  ///< parameters that are not in the space are drawn by themselves instead of refused
+  };
+  FunctionRunner(Study::Function function, Setup setup);
   ~FunctionRunner() override;
   Plan plan(const Point& params) const override;
   SegmentResult run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) override;
@@ -28,9 +33,7 @@ class FunctionRunner final : public Objective {
   void retire(std::int64_t trial, const std::shared_ptr<Fiber>& fiber);
   void reap(bool wait);
   Study::Function function_;
-  int max_reports_;
-  Space space_;
-  bool defines_;
+  Setup setup_;
   std::mutex mutex_;
   std::map<std::int64_t, std::shared_ptr<Fiber>> fibers_;
   std::vector<std::shared_ptr<Fiber>> retired_;

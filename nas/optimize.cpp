@@ -29,9 +29,14 @@ namespace {
 /// Tells the callbacks, and the objective whose trial is over.
 class Watch final : public Observer {
  public:
-  Watch(Study& study, std::vector<Study::Callback>& callbacks, FunctionRunner& runner)
-      : study_(study), callbacks_(callbacks), runner_(runner) {}
+  Watch(Study& study, std::vector<Study::Callback>& callbacks, FunctionRunner& runner, Observer* next)
+      : study_(study), callbacks_(callbacks), runner_(runner), next_(next ? next : &silent_) {}
+  void resumed(const VirtualTime& engine) override { next_->resumed(engine); }
+  void started(const TaskKey& key, const Segment& segment) override { next_->started(key, segment); }
+  void computed(const TaskKey& key, const SegmentResult& result) override { next_->computed(key, result); }
+  void retried(const TaskKey& key, const std::string& reason) override { next_->retried(key, reason); }
   void committed(const Event& event, const VirtualTime& engine) override {
+    next_->committed(event, engine);
     if (event.kind != Event::Kind::finish) return;
     runner_.end(event.trial);
     const Trial& trial = engine.history().trials[static_cast<std::size_t>(event.trial)];
@@ -42,6 +47,8 @@ class Watch final : public Observer {
   Study& study_;
   std::vector<Study::Callback>& callbacks_;
   FunctionRunner& runner_;
+  Observer silent_;
+  Observer* next_;
 };
 
 }  // namespace
@@ -70,17 +77,20 @@ void Study::open() {
 }
 
 StudyRun Study::optimize(Function function, int workers) {
+  ExecutorOptions options;
+  options.workers = workers;
+  return optimize(std::move(function), std::move(options));
+}
+
+StudyRun Study::optimize(Function function, ExecutorOptions options) {
   if (engine_) throw InputError(str("study `", header_.name, "`: ask() has begun; optimize() cannot go on with it"));
   if (max_reports_ < 0) throw InputError(str("max_reports is ", max_reports_, ", expected at least 0"));
   const bool defines = header_.space.size() == 0;
   if (defines) header_.space = scouted_space(function, header_.seed);
   open();
-  stop_ = StopFlag();
-  FunctionRunner runner(std::move(function), max_reports_, header_.space, defines);
-  Watch watch(*this, callbacks_, runner);
-  ExecutorOptions options;
-  options.workers = workers;
-  options.stop = stop_;
+  stop_ = options.stop;
+  FunctionRunner runner(std::move(function), {max_reports_, header_.directions.size(), header_.space, defines});
+  Watch watch(*this, callbacks_, runner, options.observer);
   options.observer = &watch;
   StudyRun run = execute(header_, runner, *storage_, options);
   history_ = run.history;

@@ -42,7 +42,8 @@ class TrialHandle {
   Value categorical(const std::string& name, std::vector<Value> choices);
   /// All parameters were asked for: the costly part begins. Scouting ends here.
   virtual void begin() = 0;
-  /// Intermediate values, one per objective; step counts 1, 2, 3, … up to Study::max_reports().
+  /// Intermediate values, one per objective and, behind them, one per constraint of the header; step counts 1, 2, 3, … up to
+  /// Study::max_reports().
   virtual void report(int step, std::vector<double> values) = 0;
   void report(int step, double value) { report(step, std::vector<double>{value}); }
   /// Has the pruner stopped this trial at its latest report? Then return; what is returned comes to nothing. (A function that does
@@ -56,7 +57,7 @@ class TrialHandle {
 
 class Study {
  public:
-  /// One value per objective, when the trial is complete.
+  /// One value per objective and, behind them, one per constraint of the header, when the trial is complete.
   using Function = std::function<std::vector<double>(TrialHandle&)>;
   using Callback = std::function<void(Study&, const Trial&)>;
 
@@ -80,6 +81,9 @@ class Study {
   /// Errors as execute(). An exception of the function fails its trial.
   StudyRun optimize(Function function, int workers = 1);
   StudyRun optimize(const std::function<double(TrialHandle&)>& function, int workers = 1);
+  /// The same with all that execute() can be told, such as an observer, or `resume = false` in a process that joins. stop() sets
+  /// `options.stop`.
+  StudyRun optimize(Function function, ExecutorOptions options);
 
   struct Asked {
     std::int64_t number = 0;

@@ -24,7 +24,7 @@ namespace lathe::nas {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kPollMs = 20, kRunAgain = 75, kCannotRun = 126, kNotFound = 127;
+constexpr int kPollMs = 20, kRunAgain = 75, kCannotRun = 126, kNotFound = 127, kBySignal = 128, kMostSignal = 31;
 
 class Descriptor {
  public:
@@ -70,6 +70,7 @@ class Process {
     posix_spawn_file_actions_adddup2(&actions, its_in.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, its_out.get(), 1);
     posix_spawn_file_actions_adddup2(&actions, log.get(), 2);
+    if (!options.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     posix_spawnattr_setpgroup(&attributes, 0);
     std::string shell = "sh", flag = "-c", command = options.command;
@@ -79,7 +80,7 @@ class Process {
     posix_spawn_file_actions_destroy(&actions);
     if (errno != 0) {
       pid_ = -1;
-      fail("start /bin/sh");
+      fail(options.folder.empty() ? "start /bin/sh" : str("start /bin/sh in ", options.folder.string()).c_str());
     }
     const std::string line = trial.point().json() + "\n";
     // A program that does not read its input is free not to.
@@ -139,13 +140,21 @@ class Process {
 
 struct Line {
   std::optional<int> step;
-  std::vector<double> values;
+  std::vector<double> values, constraints;
 };
 
-Line read_line(const std::string& text) {
+Line read_line(const std::string& text, const ProgramOptions& options) {
   const auto refuse = [&](const char* expected) { return std::runtime_error(str("it wrote `", text, "`, expected ", expected)); };
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) throw refuse("a JSON object");
+  const auto numbers = [&](const nlohmann::json& list, const char* expected) {
+    std::vector<double> out;
+    for (const auto& entry : list) {
+      if (!entry.is_number()) throw refuse(expected);
+      out.push_back(entry.get<double>());
+    }
+    return out;
+  };
   Line line;
   for (const auto& [name, value] : json.items()) {
     if (name == "step" && value.is_number_integer()) {
@@ -153,15 +162,19 @@ Line read_line(const std::string& text) {
     } else if (name == "value" && value.is_number() && line.values.empty()) {
       line.values = {value.get<double>()};
     } else if (name == "values" && value.is_array() && line.values.empty()) {
-      for (const auto& entry : value) {
-        if (!entry.is_number()) throw refuse("numbers as values");
-        line.values.push_back(entry.get<double>());
-      }
+      line.values = numbers(value, "numbers as values");
+    } else if (name == "constraints" && value.is_array()) {
+      line.constraints = numbers(value, "numbers as constraints");
     } else {
-      throw refuse("step (a whole number) and value or values");
+      throw refuse("step (a whole number), value or values, and constraints");
     }
   }
   if (line.values.empty()) throw refuse("value or values");
+  if (options.objectives > 0 && (line.values.size() != options.objectives || line.constraints.size() != options.constraints))
+    throw refuse(str(options.objectives, options.objectives == 1 ? " value" : " values", " and ", options.constraints,
+                     options.constraints == 1 ? " constraint" : " constraints")
+                     .c_str());
+  line.values.insert(line.values.end(), line.constraints.begin(), line.constraints.end());
   return line;
 }
 
@@ -169,6 +182,8 @@ void judge(int status) {
   if (WIFSIGNALED(status))
     throw InfrastructureError(str("the program was ended by signal ", WTERMSIG(status), " (", ::strsignal(WTERMSIG(status)), ")"));
   const int code = WEXITSTATUS(status);
+  if (code > kBySignal && code <= kBySignal + kMostSignal)  // the shell outlived what it ran, and tells so
+    throw InfrastructureError(str("the program was ended by signal ", code - kBySignal, " (", ::strsignal(code - kBySignal), ")"));
   if (code == kRunAgain) throw InfrastructureError("the program asked to be run again (exit code 75)");
   if (code == kCannotRun || code == kNotFound)
     throw InfrastructureError(str("the shell cannot run the command (exit code ", code, ")"));
@@ -188,7 +203,7 @@ std::vector<double> run(const ProgramOptions& options, TrialHandle& trial) {
   std::string pending;
   const auto take = [&](const std::string& text) {
     if (text.empty() || text[0] != '{') return;
-    Line line = read_line(text);
+    Line line = read_line(text, options);
     if (!final.empty()) throw std::runtime_error(str("it wrote `", text, "` behind its final value"));
     if (!line.step) {
       final = std::move(line.values);

@@ -76,6 +76,34 @@ TEST_CASE("program: what fails a trial") {
   CHECK(run.history.trials[0].values == std::vector<double>{2.5});
 }
 
+TEST_CASE("program: constraints, a folder of its own, wrong numbers") {
+  lathe::test::TemporaryFolder folder;
+  write_file_atomic(folder.path() / "answer", "{\"values\": [1, 2], \"constraints\": [-1, 0.5]}\n");
+  StudyHeader header = header_of(1);
+  header.directions = {Direction::maximise, Direction::minimise};
+  header.metrics = {"a", "b"};
+  header.constraints = {"c", "d"};
+  const auto trial_of = [&](const std::string& command) {
+    Study study(header);
+    ProgramOptions options;
+    options.command = command;
+    options.folder = folder.path();
+    options.objectives = options.constraints = 2;
+    return study.optimize(program(options)).history.trials[0];
+  };
+  const Trial good = trial_of("cat answer");
+  CHECK(good.values == std::vector<double>{1, 2});
+  CHECK(good.constraints == std::vector<double>{-1, 0.5});
+  CHECK(contains(trial_of("echo '{\"values\": [1, 2]}'").note, "expected 2 values and 2 constraints"));
+  CHECK(contains(trial_of("echo '{\"values\": [1, 2, -1], \"constraints\": [0]}'").note, "expected 2 values and 2 constraints"));
+  CHECK(contains(trial_of("echo '{\"values\": [1, 2], \"constraints\": [true, 0]}'").note, "expected numbers as constraints"));
+  ProgramOptions nowhere;
+  nowhere.command = "true";
+  nowhere.folder = folder.path() / "nowhere";
+  Study study(header);
+  CHECK(contains(message_of<InfrastructureError>([&] { study.optimize(program(nowhere)); }), "cannot start /bin/sh in "));
+}
+
 TEST_CASE("program: what is the machine's fault is tried again, and stops the study the third time") {
   lathe::test::TemporaryFolder folder;
   const auto reason = [](const std::string& command) {
@@ -84,6 +112,7 @@ TEST_CASE("program: what is the machine's fault is tried again, and stops the st
         [&] { study.optimize(program({.command = command, .time_limit = {}, .log_folder = {}})); });
   };
   CHECK(contains(reason("kill -KILL $$"), "ended by signal 9"));
+  CHECK(contains(reason("sh -c 'kill -KILL $$'; exit $?"), "ended by signal 9"));  // as a shell tells it
   CHECK(contains(reason("exit 75"), "asked to be run again"));
   CHECK(contains(reason("/no/such/program"), "cannot run the command (exit code 127)"));
   const std::string mark = (folder.path() / "mark").string();
