@@ -15,6 +15,8 @@ Command train_command();
 Command evaluate_command();
 Command predict_command();
 Command report_command();
-std::vector<Command> study_commands();
+std::vector<Command> study_commands();       ///< that look at a study
+/// A command on one study: RUN|DATABASE, --storage, --name.
+Command study_command(std::string_view name, std::string_view summary, int (*run)(Invocation&));
 
 }  // namespace lathe::cli

@@ -21,24 +21,13 @@ std::size_t key_index(std::string_view path) {
   return static_cast<std::size_t>(key - config_keys().data());
 }
 
-/// How a value is written in messages.
-std::string shown(const Value& value) {
-  struct {
-    std::string operator()(bool b) const { return b ? "true" : "false"; }
-    std::string operator()(std::int64_t i) const { return std::to_string(i); }
-    std::string operator()(double d) const { return number(d); }
-    std::string operator()(const std::string& s) const { return toml_quote(s); }
-    std::string operator()(const std::vector<std::int64_t>& list) const {
-      std::string out = "[";
-      for (std::size_t i = 0; i < list.size(); ++i) out += str(i ? ", " : "", list[i]);
-      return out + "]";
-    }
-  } visitor;
-  return std::visit(visitor, value);
-}
-
 bool in_range(const Key& key, double value) {
   return (key.above_min ? value > key.min : value >= key.min) && (key.below_max ? value < key.max : value <= key.max);
+}
+
+bool is_allowed(const Key& key, const std::string& text) {
+  return key.allowed.empty() || std::find(key.allowed.begin(), key.allowed.end(), text) != key.allowed.end() ||
+         (key.accepts && key.accepts(text));
 }
 
 bool acceptable(const Key& key, const Value& value) {
@@ -51,14 +40,19 @@ bool acceptable(const Key& key, const Value& value) {
   }
   if (const std::string* text = std::get_if<std::string>(&value)) {
     if (key.kind == Kind::duration) return text->empty() || parse_duration(*text).has_value();
-    return key.allowed.empty() || std::find(key.allowed.begin(), key.allowed.end(), *text) != key.allowed.end();
+    return is_allowed(key, *text);
   }
+  if (const Texts* texts = std::get_if<Texts>(&value))
+    return std::all_of(texts->begin(), texts->end(), [&](const std::string& text) { return is_allowed(key, text); });
   return true;
 }
 
 /// "; did you mean …?" for a text that is none of the allowed ones.
 std::string value_hint(const Key& key, const Value& value) {
   const std::string* text = std::get_if<std::string>(&value);
+  if (const Texts* texts = std::get_if<Texts>(&value))
+    for (const std::string& one : *texts)
+      if (!is_allowed(key, one)) text = &one;
   if (!text || key.allowed.empty()) return "";
   const auto near = nearest(*text, key.allowed);
   return near ? str("; did you mean ", toml_quote(*near), "?") : "";
@@ -72,7 +66,7 @@ std::string prefix(const std::string& place) { return place.empty() ? "" : place
 fs::path resolved(const std::string& text, const fs::path& folder) {
   if (text.empty()) return {};
   const fs::path path(text);
-  if (path.is_absolute() || folder == ".") return path;
+  if (path.is_absolute() || folder == "." || text.find("://") != std::string::npos) return path;
   const fs::path whole = folder / path, shorter = whole.lexically_normal();
   std::error_code error;
   return fs::equivalent(whole, shorter, error) && !error ? shorter : whole;
@@ -84,6 +78,31 @@ bool same_file(const fs::path& a, const fs::path& b) {
 }
 
 }  // namespace
+
+std::string shown(const Value& value) {
+  struct {
+    std::string operator()(bool b) const { return b ? "true" : "false"; }
+    std::string operator()(std::int64_t i) const { return std::to_string(i); }
+    std::string operator()(double d) const { return number(d); }
+    std::string operator()(const std::string& s) const { return toml_quote(s); }
+    std::string operator()(const std::vector<std::int64_t>& list) const {
+      std::string out = "[";
+      for (std::size_t i = 0; i < list.size(); ++i) out += str(i ? ", " : "", list[i]);
+      return out + "]";
+    }
+    std::string operator()(const Texts& list) const {
+      std::string out = "[";
+      for (std::size_t i = 0; i < list.size(); ++i) out += str(i ? ", " : "", toml_quote(list[i]));
+      return out + "]";
+    }
+    std::string operator()(const Settings& settings) const {
+      std::string out = "{";
+      for (const auto& [name, x] : settings) out += str(out.size() > 1 ? ", " : " ", name, " = ", number(x));
+      return out.size() > 1 ? out + " }" : out + "}";
+    }
+  } visitor;
+  return std::visit(visitor, value);
+}
 
 void check_value(const Key& key, const Value& value, const std::string& place) {
   if (!acceptable(key, value))
@@ -114,6 +133,15 @@ Value read_option(const Key& key, std::string_view text, const std::string& orig
       if (good) value = list;
       break;
     }
+    case Kind::texts: {
+      Texts list;
+      for (const std::string_view part : split(text, ',')) list.emplace_back(trim(part));
+      value = list;
+      break;
+    }
+    case Kind::settings:
+      value = read_assignment(str(key.path, "=", text), origin).values[0].value;
+      break;
     default:
       value = std::string(text);
   }
@@ -137,7 +165,7 @@ void Config::read_file(const fs::path& file) {
 }
 
 void Config::read_text(std::string_view toml, const std::string& name, const fs::path& folder) {
-  TomlDocument document = read_toml(toml, name);
+  TomlDocument document = read_toml(toml, name, own_objective_);
   for (TomlKeyValue& v : document.values) store(*find_key(v.path), std::move(v.value), Source::file, v.value_place, folder);
   if (!document.has_space || space_source_ > Source::file) return;
   space_ = std::move(document.space);  // as a whole: parameters of the default space would be in the way
@@ -145,9 +173,13 @@ void Config::read_text(std::string_view toml, const std::string& name, const fs:
 }
 
 void Config::set(std::string_view assignment) {
-  TomlDocument document = read_assignment(assignment, "--set");
-  for (TomlKeyValue& v : document.values) store(*find_key(v.path), std::move(v.value), Source::set, v.value_place, ".");
+  TomlDocument document = read_assignment(assignment, "--set", own_objective());
+  for (TomlKeyValue& v : document.values) {
+    if (Settings* added = std::get_if<Settings>(&v.value)) added->insert(settings(v.path).begin(), settings(v.path).end());
+    store(*find_key(v.path), std::move(v.value), Source::set, v.value_place, ".");
+  }
   if (!document.has_space) return;
+  if (own_objective() && !has_space()) space_ = {};
   space_source_ = Source::set;
   if (!document.space.valid_origin.empty()) {
     space_.valid = std::move(document.space.valid);
@@ -213,6 +245,8 @@ const std::string& Config::text(std::string_view path) const { return typed<std:
 const std::vector<std::int64_t>& Config::integers(std::string_view path) const {
   return typed<std::vector<std::int64_t>>(value(path), path);
 }
+const Texts& Config::texts(std::string_view path) const { return typed<Texts>(value(path), path); }
+const Settings& Config::settings(std::string_view path) const { return typed<Settings>(value(path), path); }
 fs::path Config::file(std::string_view path) const { return resolved(text(path), entry(path).folder); }
 double Config::seconds(std::string_view path) const { return text(path).empty() ? 0 : parse_duration(text(path)).value_or(0); }
 
@@ -225,6 +259,15 @@ void Config::check() const {
   if (text("model.positions") == "rotary" && hidden / heads % 2 != 0)
     fail("model.positions", str(" needs an even size of heads, and model.hidden / model.heads is ", hidden / heads));
   if (integers("data.split")[0] == 0) fail("data.split", ": the first share, training, must be > 0");
+  if (!own_objective()) {
+    for (const Key& key : config_keys())
+      if (key.table() == "objective" && value(key.path) != key.fallback) fail(key.path, ": there is no objective.command");
+    return;
+  }
+  const std::size_t metrics = texts("objective.metrics").size(), directions = texts("objective.directions").size();
+  if (metrics != directions) fail("objective.directions", str(" has ", directions, ", but objective.metrics names ", metrics));
+  if (!has_space() || space_.parameters.empty())
+    fail("objective.command", ": there is no [space]; it names the parameters, such as x = [-5.0, 5.0]");
 }
 
 bool operator==(const Config& a, const Config& b) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,8 +20,12 @@
 
 namespace lathe::cli {
 
-enum class Kind : std::uint8_t { boolean, integer, number, text, path, duration, integers };
-using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+enum class Kind : std::uint8_t { boolean, integer, number, text, path, duration, integers, texts, settings };
+using Texts = std::vector<std::string>;
+using Settings = std::map<std::string, double>;  ///< a table of numbers; true and false are 1 and 0
+using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, Texts, Settings>;
+/// How a value is written in messages and help.
+std::string shown(const Value& value);
 
 /// Where a value came from, in ascending precedence.
 enum class Source : std::uint8_t { fallback, file, environment, set, option };
@@ -36,10 +41,13 @@ struct Key {
   Value fallback;
   std::string help;  ///< one line
   double min = -kNone, max = kNone;
-  bool above_min = false;            ///< min itself is excluded
-  bool below_max = false;            ///< max itself is excluded
-  std::vector<std::string> allowed;  ///< of a text; empty: any
-  bool identity = true;              ///< part of the study's header: another value is another study
+  bool above_min = false;                         ///< min itself is excluded
+  bool below_max = false;                         ///< max itself is excluded
+  Texts allowed;                                  ///< of a text, or of each of several; empty: any
+  bool (*accepts)(const std::string&) = nullptr;  ///< texts that are good beside `allowed`, such as names with a version
+  bool identity = true;                           ///< part of the study's header: another value is another study
+  /// In the identity only where it differs from its default: the key is younger than studies that keep their hash.
+  bool late = false;
   Searched searched = Searched::no;
   std::string environment;  ///< variable that sets it, or ""
 
@@ -51,6 +59,10 @@ struct Key {
 
 /// All keys, in the order in which a file is written.
 const std::vector<Key>& config_keys();
+/// Does the key mean something where the objective is not the training of a transformer?
+bool is_for_own_objective(const Key& key);
+/// … where it is.
+bool is_for_training(const Key& key);
 /// Null if there is no such key.
 const Key* find_key(std::string_view path);
 /// "unknown key `search.trails`; did you mean `search.trials`?", or "`lr` is not a key of [search]; it is `train.lr`".
@@ -80,8 +92,12 @@ class Config {
   double number(std::string_view path) const;
   const std::string& text(std::string_view path) const;
   const std::vector<std::int64_t>& integers(std::string_view path) const;
-  std::filesystem::path file(std::string_view path) const;  ///< empty, or usable from the current folder
-  double seconds(std::string_view path) const;              ///< of a duration; 0 if it is ""
+  const Texts& texts(std::string_view path) const;
+  const Settings& settings(std::string_view path) const;
+  std::filesystem::path file(std::string_view path) const;  ///< empty, or usable from the current folder; an URL as it is
+  /// Where a relative path that stands beside this value begins.
+  const std::filesystem::path& folder(std::string_view path) const { return entry(path).folder; }
+  double seconds(std::string_view path) const;  ///< of a duration; 0 if it is ""
   const Value& value(std::string_view path) const;
 
   Source source(std::string_view path) const;
@@ -89,6 +105,11 @@ class Config {
   const std::string& origin(std::string_view path) const;
 
   const SpaceConfig& space() const { return space_; }
+  bool has_space() const { return space_source_ != Source::fallback; }  ///< [space] was given
+  /// Is the objective a program (objective.command), or whoever asks and tells? Then [space] defines parameters with names of its
+  /// own, and the keys of data, model and training mean nothing.
+  bool own_objective() const { return own_objective_ || !text("objective.command").empty(); }
+  void set_own_objective() { own_objective_ = true; }  ///< before anything is read
 
   /// What single keys cannot say: hidden divisible by heads, shares of the split, …
   void check() const;
@@ -119,6 +140,7 @@ class Config {
   std::vector<Entry> entries_;  ///< parallel to config_keys()
   SpaceConfig space_;
   Source space_source_ = Source::fallback;
+  bool own_objective_ = false;
 };
 
 }  // namespace lathe::cli

@@ -1,6 +1,8 @@
 // The table of configuration keys, and what is said about names that are not in it.
 #include <lathe/base/text.h>
 #include <lathe/cli/config.h>
+#include <lathe/nas/pruner/pruner.h>
+#include <lathe/nas/sampler/sampler.h>
 
 #include <algorithm>
 #include <utility>
@@ -34,11 +36,15 @@ class KeyTable {
     return add(path, Kind::integers, std::move(fallback), help).from(0);
   }
 
+  KeyTable& texts(const char* path, Names fallback, const char* help) { return add(path, Kind::texts, std::move(fallback), help); }
+  KeyTable& settings(const char* path, const char* help) { return add(path, Kind::settings, Settings(), help); }
+
   KeyTable& from(double min) { return keys.back().min = min, *this; }
   KeyTable& to(double max) { return keys.back().max = max, *this; }
   KeyTable& above() { return keys.back().above_min = true, *this; }
   KeyTable& below(double max) { return keys.back().below_max = true, to(max); }
   KeyTable& outside() { return keys.back().identity = false, *this; }
+  KeyTable& late() { return keys.back().late = true, *this; }
   KeyTable& searched(Searched how = Searched::whole) { return keys.back().searched = how, *this; }
   KeyTable& variable(const char* name) { return keys.back().environment = name, *this; }
 
@@ -93,14 +99,56 @@ void add_model_keys(KeyTable& t) {
   t.number("model.dropout", 0.1, 0, "share of activations dropped in training").below(1).searched();
 }
 
+/// `random` of `random@1`.
+Names names_of(const Names& tags) {
+  Names out;
+  for (const std::string& tag : tags) {
+    const std::string name = tag.substr(0, tag.find('@'));
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  }
+  return out;
+}
+
+Names pruner_names() {
+  Names out = names_of(nas::PrunerRegistry::builtin().tags());
+  for (const std::string& name : Names(out))
+    if (name != "patient" && name != "none") out.push_back("patient:" + name);
+  return out;
+}
+
+template <class Registry>
+bool resolves(const Registry& registry, const std::string& name) {
+  try {
+    registry.resolve(name);
+    return true;
+  } catch (const InputError&) {
+    return false;
+  }
+}
+
 void add_search_keys(KeyTable& t) {
-  t.choice("search.sampler", {"random", "grid"}, "random", "how architectures are proposed");
+  t.choice("search.sampler", names_of(nas::SamplerRegistry::builtin().tags()), "tpe", "how points of the space are proposed");
+  t.keys.back().accepts = [](const std::string& name) { return resolves(nas::SamplerRegistry::builtin(), name); };
+  t.settings("search.sampler_settings", "numbers of the sampler, such as { n_startup_trials = 20 }").late();
   t.integer("search.trials", 64, 1, "architectures to try");
   t.integer("search.virtual_workers", 4, 1, "parallelism of the study itself, whatever the machine").to(1024);
   t.duration("search.time", "budget, such as 10m: resolved once into trials and epochs; empty: none").outside();
-  t.choice("search.pruner", {"none", "median", "asha", "hyperband", "patient:median", "patient:asha"}, "median",
-           "how hopeless trials are stopped early");
+  t.choice("search.pruner", pruner_names(), "median", "how hopeless trials are stopped early");
+  t.keys.back().accepts = [](const std::string& name) { return resolves(nas::PrunerRegistry::builtin(), name); };
+  t.settings("search.pruner_settings", "numbers of the pruner, such as { n_warmup_steps = 1 }").late();
+  t.choice("search.duplicates", {"reject", "reuse", "allow"}, "reject", "what becomes of a proposal that equals an earlier one");
+  t.late();
+  t.file("search.warm_start", "run or database of an earlier study whose trials the sampler sees");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
+  t.text("objective.command", "", "a program to search with: JSON in, JSON lines out; empty: training").late();
+  t.file("objective.folder", "where the program runs; empty: where the configuration lies");
+  t.texts("objective.metrics", {"value"}, "names of its values").late();
+  t.texts("objective.directions", {"maximise"}, "of each value").late();
+  t.keys.back().allowed = {"maximise", "minimise"};
+  t.texts("objective.constraints", {}, "names of its constraints, which hold where they are <= 0").late();
+  t.integer("objective.max_reports", 0, 0, "most reports before the final value; each can be the last").to(100000).late();
+  t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
+  t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);
   t.integer("train.batch_rows", 32, 1, "texts in a step, unless train.batch_tokens is set").to(1e6).searched();
@@ -156,7 +204,7 @@ std::string_view Key::name() const { return std::string_view(path).substr(table(
 
 std::string Key::expected() const {
   if (!allowed.empty()) {
-    std::string out;
+    std::string out = kind == Kind::texts ? "a list of " : "";
     for (std::size_t i = 0; i < allowed.size(); ++i)
       out += str(i == 0 ? "" : i + 1 == allowed.size() ? " or " : ", ", '"', allowed[i], '"');
     return out;
@@ -172,6 +220,10 @@ std::string Key::expected() const {
       return "a duration such as \"90s\", \"10m\" or \"2h\"";
     case Kind::integers:
       return "a list of three integers >= 0";
+    case Kind::texts:
+      return "a list of strings";
+    case Kind::settings:
+      return "a table of numbers such as { name = 1 }";
     default:
       break;
   }

@@ -22,6 +22,8 @@ struct TomlValue {
     for (std::size_t i = 0; i < list.size(); ++i) out += str(i ? ", " : "", list[i]);
     return out + "]";
   }
+  std::string operator()(const Texts& list) const { return shown(list); }
+  std::string operator()(const Settings& settings) const { return shown(settings); }
 };
 
 struct JsonValue {
@@ -34,6 +36,16 @@ struct JsonValue {
     json.begin_array();
     for (const std::int64_t i : list) json.value(i);
     json.end_array();
+  }
+  void operator()(const Texts& list) const {
+    json.begin_array();
+    for (const std::string& text : list) json.value(text);
+    json.end_array();
+  }
+  void operator()(const Settings& settings) const {
+    json.begin_object();
+    for (const auto& [name, x] : settings) json.member(name, x);
+    json.end_object();
   }
 };
 
@@ -56,6 +68,7 @@ void add_line(std::string& out, const std::string& assignment, const std::string
 /// A path as seen from `folder`, with slashes.
 std::string seen_from(const fs::path& path, const fs::path& folder) {
   if (path.empty()) return "";
+  if (path.string().find("://") != std::string::npos) return path.string();  // an URL
   const fs::path from = fs::weakly_canonical(fs::absolute(folder)), to = fs::weakly_canonical(fs::absolute(path));
   const fs::path relative = to.lexically_relative(from);
   return (relative.empty() ? to : relative).generic_string();
@@ -70,6 +83,8 @@ constexpr const char* kSpaceHelp =
     "#   \"layers[i].heads\" = [1, 2, 4]   a choice for every layer\n"
     "#   valid = [\"hidden % heads == 0\"] rules that every architecture must meet\n";
 
+constexpr const char* kOwnSpaceHelp = "# The parameters of the program: lathe help objective.\n";
+
 }  // namespace
 
 std::string Config::to_toml(Comments comments, const fs::path& folder, bool (*keep)(const Key&)) const {
@@ -80,7 +95,7 @@ std::string Config::to_toml(Comments comments, const fs::path& folder, bool (*ke
   std::string out = help ? keep ? kSomeKeys : kEveryKey : "";
   const auto add_space = [&] {
     out += "\n[space]\n";
-    if (help) out += kSpaceHelp;
+    if (help) out += own_objective() ? kOwnSpaceHelp : kSpaceHelp;
     out += space_.to_toml();
   };
   std::string_view table;
@@ -134,8 +149,18 @@ std::string json_of(const Config& config, const Keep& keep) {
 
 }  // namespace
 
+bool is_for_own_objective(const Key& key) {
+  const std::string_view table = key.table();
+  return table.empty() || table == "objective" || table == "search" || table == "storage" || table == "output";
+}
+
+bool is_for_training(const Key& key) { return key.table() != "objective"; }
+
 std::string Config::identity_json() const {
-  return json_of(*this, [](const Key& key) { return key.identity; });
+  return json_of(*this, [this](const Key& key) {
+    if (own_objective() && !is_for_own_objective(key)) return false;
+    return key.identity && !(key.late && value(key.path) == key.fallback);
+  });
 }
 
 std::string Config::to_json() const {

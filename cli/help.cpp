@@ -68,29 +68,14 @@ std::vector<Option> shared_options(const Command& command) {
   return all;
 }
 
-std::string default_of(const Key& key) {
-  struct {
-    std::string operator()(bool b) const { return b ? "true" : "false"; }
-    std::string operator()(std::int64_t i) const { return std::to_string(i); }
-    std::string operator()(double d) const { return number(d); }
-    std::string operator()(const std::string& s) const { return toml_quote(s); }
-    std::string operator()(const std::vector<std::int64_t>& list) const {
-      std::string out;
-      for (const std::int64_t i : list) out += str(out.empty() ? "[" : ", ", i);
-      return out + "]";
-    }
-  } visitor;
-  return std::visit(visitor, key.fallback);
-}
-
 std::string config_topic() {
   std::string out =
       "A configuration is a TOML file (lathe init writes one). Each key has a default; a value comes from, the later one wins:\n"
       "  default < file < environment < --set KEY=VALUE < option\n"
-      "Paths in a file count from the file's folder. [space] has a page of its own: lathe help space\n\n"
+      "Paths in a file count from the file's folder. [space] has a page of its own, lathe help space; [objective] too.\n\n"
       "key, default: meaning; expected. Keys marked * belong to the study's identity: another value is another study.\n";
   for (const Key& key : config_keys()) {
-    out += str("\n", key.identity ? "* " : "  ", key.path, " = ", default_of(key), "\n");
+    out += str("\n", key.identity ? "* " : "  ", key.path, " = ", shown(key.fallback), "\n");
     std::string about = str(key.help, "; ", key.expected());
     if (!key.environment.empty()) about += str("; also the variable ", key.environment);
     if (key.searched == Searched::whole) about += "; may be searched";
@@ -123,6 +108,29 @@ const std::vector<std::pair<std::string, std::string>>& topic_pages() {
   static const std::vector<std::pair<std::string, std::string>> pages = {
       {"config", config_topic()},
       {"space", space_topic()},
+      {"objective",
+       "Any program can be what a search optimises. A configuration:\n\n"
+       "  [objective]\n"
+       "  command = \"python3 train.py\"     run by /bin/sh once for each trial, in the folder of the configuration\n"
+       "  metrics = [\"error\", \"seconds\"]   one value, which is maximised, unless said\n"
+       "  directions = [\"minimise\", \"minimise\"]\n"
+       "  constraints = [\"memory\"]          hold where they are <= 0\n"
+       "  max_reports = 10                  most reports before the final value; the pruner may stop a trial at each\n"
+       "  time_limit = \"10m\"               a trial that takes longer fails\n"
+       "  [space]\n"
+       "  x = [-5.0, 5.0]                   numbers with a point: a range of numbers\n"
+       "  layers = [1, 6]                   whole numbers: a range of whole numbers\n"
+       "  kind = [\"a\", \"b\", \"c\"]          any other list: one of these\n\n"
+       "The program reads one line of JSON, its parameters, and LATHE_TRIAL and LATHE_SEED in its environment. It writes lines:\n"
+       "  {\"step\": 1, \"value\": 0.5}        a report; steps count 1, 2, 3, …\n"
+       "  {\"value\": 0.7}                    the final value; {\"values\": [0.1, 12], \"constraints\": [-3]} where there are "
+       "several\n"
+       "Lines that do not begin with { are passed over; standard error goes to trials/trial-N.err of the run folder.\n\n"
+       "Exit code 0: complete. 75, 126, 127 or a signal (129 to 159): the machine's fault; the trial runs again "
+       "(objective.retries), then the\n"
+       "study stops with exit code 3 and can be resumed. Any other: the trial failed. The same parameters must give the same "
+       "values.\n\n"
+       "Without a command a study is asked and told: lathe help study create, lathe help study ask.\n"},
       {"exit-codes",
        "0    done\n"
        "1    done, but the answer is no: check --strict found warnings, a score is below --min, training diverged\n"
@@ -203,7 +211,7 @@ std::string help_text(std::string_view topic) {
   for (const auto& [name, page] : topic_pages())
     if (name == topic) return page;
   if (const Key* key = find_key(topic))
-    return str(key->path, " = ", default_of(*key), "\n", wrap(str(key->help, "; ", key->expected()), kWidth, "  "));
+    return str(key->path, " = ", shown(key->fallback), "\n", wrap(str(key->help, "; ", key->expected()), kWidth, "  "));
   const auto near = nearest(topic, names);
   throw InputError(str("no help on `", topic, "`; ", near ? str("did you mean ", *near, "?") : "topics: " + join(names, ", ")));
 }

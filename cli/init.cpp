@@ -20,10 +20,9 @@ namespace fs = std::filesystem;
 /// What a beginner wants to see first. The other keys keep their defaults.
 bool is_essential(const Key& key) {
   static constexpr std::string_view kPaths[] = {
-      "lathe",           "seed",          "task.kind",    "task.metric",     "data.train",
-      "data.valid",      "data.test",     "data.text",    "data.pair",       "data.label",
-      "data.max_tokens", "search.trials", "train.epochs", "finalists.count", "finalists.seeds",
-      "finalists.epochs"};
+      "lathe",         "seed",         "task.kind",       "task.metric",     "data.train",      "data.valid",
+      "data.test",     "data.text",    "data.pair",       "data.label",      "data.max_tokens", "search.sampler",
+      "search.trials", "train.epochs", "finalists.count", "finalists.seeds", "finalists.epochs"};
   return std::find(std::begin(kPaths), std::end(kPaths), key.path) != std::end(kPaths);
 }
 

@@ -78,13 +78,17 @@ nas::Candidate base_candidate(const Config& config) {
   return c;
 }
 
-nas::Space make_space(const Config& config) {
-  const SpaceConfig& space = config.space().parameters.empty() ? default_space() : config.space();
+nas::Space make_space(const SpaceConfig& space) {
   nas::SpaceBuilder builder;
   for (const SpaceParameter& parameter : space.parameters) builder.add(parameter_of(parameter));
   for (const std::string& rule : space.valid) builder.rule(rule);
+  return builder.build();
+}
+
+nas::Space make_space(const Config& config) {
+  const SpaceConfig& space = config.space().parameters.empty() ? default_space() : config.space();
   try {
-    return builder.build();
+    return make_space(space);
   } catch (const InputError& error) {
     const std::string& origin =
         space.valid_origin.empty() && !space.parameters.empty() ? space.parameters.front().origin : space.valid_origin;
@@ -92,18 +96,18 @@ nas::Space make_space(const Config& config) {
   }
 }
 
-std::string space_size(const nas::Space& space) {
+std::string space_size(const nas::Space& space, const std::string& points) {
   std::vector<std::string> continuous;
   for (const nas::Parameter& p : space.parameters())
     if (!p.count()) continuous.push_back(p.name);
-  if (continuous.empty()) return space.count().text() + " architectures";
+  if (continuous.empty()) return str(space.count().text(), " ", points);
   nas::SpaceBuilder finite;
   try {
     for (const nas::Parameter& p : space.parameters())
       if (p.count()) finite.add(p);
-    return str(finite.build().count().text(), " architectures, each with any ", join(continuous, ", "));
+    return str(finite.build().count().text(), " ", points, ", each with any ", join(continuous, ", "));
   } catch (const InputError&) {  // a condition reads a continuous parameter
-    return "infinitely many architectures";
+    return "infinitely many " + points;
   }
 }
 
@@ -143,7 +147,12 @@ LoadedData load_data(Config& config, Console& console) {
   return loaded;
 }
 
-std::string data_stem(const Config& config) { return config.file("data.train").stem().string(); }
+std::string data_stem(const Config& config) {
+  if (!config.own_objective()) return config.file("data.train").stem().string();
+  const std::string& origin = config.origin("objective.command");  // "studies/branin.toml:3:11"
+  const fs::path file = origin.substr(0, origin.find(".toml"));
+  return origin.find(".toml") == std::string::npos ? "objective" : file.filename().string();
+}
 
 void require_free_folder(const Config& config, bool force) {
   const fs::path folder = config.file("output.dir");

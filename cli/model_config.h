@@ -18,9 +18,10 @@ nas::Candidate base_candidate(const Config& config);
 
 /// [space], or default_space() if the configuration has none.
 nas::Space make_space(const Config& config);
+nas::Space make_space(const SpaceConfig& space);
 
 /// "1,296 architectures, each with any dropout, lr": what has finitely many values, and what has not.
-std::string space_size(const nas::Space& space);
+std::string space_size(const nas::Space& space, const std::string& points = "architectures");
 
 /// run.backend as Context wants it: "" for auto.
 std::string backend_name(const Config& config);
@@ -40,7 +41,7 @@ struct LoadedData {
 /// resolves the columns in `config`.
 LoadedData load_data(Config& config, Console& console);
 
-/// "reviews" of "data/reviews.tsv": the name of runs.
+/// "reviews" of "data/reviews.tsv", of a program the name of its configuration: the name of runs.
 std::string data_stem(const Config& config);
 
 /// InputError if output.dir holds a run and `force` is not given: asked before any work is done.

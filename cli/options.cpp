@@ -93,7 +93,8 @@ class Parser {
         texts_only = true;
         continue;
       }
-      if (!texts_only && word.size() > 1 && word[0] == '-') unknown_option(command_, word);
+      const bool number = parse_double(word).has_value();
+      if (!texts_only && word.size() > 1 && word[0] == '-' && !number) unknown_option(command_, word);
       arguments_.push_back(word);
     }
   }

@@ -73,7 +73,8 @@ void SearchProgress::count(const Trial& trial) {
   ++done_;
   if (trial.state == TrialState::pruned) ++stopped_;
   if (trial.state == TrialState::failed) ++failed_;
-  if (trial.state != TrialState::complete || (best_ >= 0 && trial.values[0] <= best_value_)) return;
+  if (trial.state != TrialState::complete || setup_.metrics.size() > 1 || !feasible(trial)) return;
+  if (best_ >= 0 && !better(trial.values[0], best_value_, setup_.direction)) return;
   best_ = trial.number;
   best_value_ = trial.values[0];
   best_architecture_ = setup_.architecture(trial.point);
@@ -92,11 +93,14 @@ void SearchProgress::resumed(const VirtualTime& engine) {
 void SearchProgress::print_trial(const Trial& trial, bool best, std::uint64_t commit) {
   if (mode_ == Mode::json) {
     console_.json_line("trial", [&](JsonWriter& json) {
-      json.member("time", elapsed()).member("trial", trial.number).member("state", state_name(trial.state)).key(setup_.metric);
-      if (trial.values.empty()) {
-        json.null();
-      } else {
-        json.value(trial.values[0]);
+      json.member("time", elapsed()).member("trial", trial.number).member("state", state_name(trial.state));
+      for (std::size_t i = 0; i < setup_.metrics.size(); ++i) {
+        json.key(setup_.metrics[i]);
+        if (i < trial.values.size()) {
+          json.value(trial.values[i]);
+        } else {
+          json.null();
+        }
       }
       for (const auto& [name, value] : setup_.facts(trial.point)) json.member(name, value);
       json.member("best", best).member("commit", commit).key("point").raw(trial.point.json());
@@ -104,7 +108,7 @@ void SearchProgress::print_trial(const Trial& trial, bool best, std::uint64_t co
     });
   } else if (mode_ == Mode::lines) {
     std::string line = str("time=", fixed(elapsed(), 1), " trial=", trial.number, " state=", state_name(trial.state));
-    if (!trial.values.empty()) line += str(" ", setup_.metric, "=", fixed(trial.values[0], 4));
+    for (std::size_t i = 0; i < trial.values.size(); ++i) line += str(" ", setup_.metrics[i], "=", fixed(trial.values[i], 4));
     for (const auto& [name, value] : setup_.facts(trial.point)) line += str(" ", name, "=", value);
     line += str(best ? " best=yes" : "", " commit=", commit, " done=", done_, "/", setup_.trials);
     if (!trial.note.empty()) line += " note=" + json_quote(trial.note);
@@ -190,12 +194,16 @@ std::string SearchProgress::search_block() const {
   if (failed_ > 0) out += str(failed_, " failed  ");
   out +=
       str(setup_.workers, setup_.workers == 1 ? " worker" : " workers", left(done_, done_at_start_, setup_.trials, start_), "\n");
-  out += best_ < 0
-             ? std::string("best   none yet\n")
-             : str("best   #", best_, " ", setup_.metric, " ", fixed(best_value_, 4), best_facts_, "  ", best_architecture_, "\n");
+  if (setup_.metrics.size() > 1)
+    out += str("goals  ", join(setup_.metrics, ", "), "\n");
+  else if (best_ < 0)
+    out += "best   none yet\n";
+  else
+    out += str("best   #", best_, " ", setup_.metrics[0], " ", fixed(best_value_, 4), best_facts_, "  ", best_architecture_, "\n");
   out += "now   ";
   for (const auto& [trial, running] : running_)
-    out += str(" #", trial, " epoch ", running.epoch, "/", setup_.epochs, running.value.empty() ? "" : " ", running.value, "  ");
+    out += str(" #", trial, " ", setup_.step, " ", running.epoch, "/", setup_.epochs, running.value.empty() ? "" : " ",
+               running.value, "  ");
   return out + "  ^C stops cleanly\n";
 }
 

@@ -22,9 +22,11 @@ class SearchProgress final : public nas::Observer {
  public:
   struct Setup {
     std::int64_t trials = 0;  ///< budget
-    std::string metric;
+    std::vector<std::string> metrics = {"value"};
+    nas::Direction direction = nas::Direction::maximise;  ///< of the only one; of several no trial is the best
     int workers = 1;
-    std::int64_t epochs = 1;  ///< of a trial
+    std::int64_t epochs = 1;     ///< of a trial
+    std::string step = "epoch";  ///< what a report stands for
     /// "L3 H192 h4 …" of a point.
     std::function<std::string(const nas::Point&)> architecture = [](const nas::Point& p) { return p.json(); };
     /// Facts of a point for its line: {"params", 1310000}.

@@ -20,7 +20,11 @@ int run_report(Invocation& invocation) {
                      (fs::exists(folder / "config.toml")
                           ? ": the run is not finished (no results.json); go on with lathe search --resume " + folder.string()
                           : ": is not a run folder (no results.json in it)"));
-  const nas::RunResults results = nas::run_results(read_file(record), record.string());
+  const std::string text = read_file(record);
+  if (text.starts_with("{\"lathe_program_results\":"))
+    throw InputError(str(folder.string(), ": is the run of a program, which has no report; lathe study show ", folder.string(),
+                         " and results.json tell what was found"));
+  const nas::RunResults results = nas::run_results(text, record.string());
   if (invocation.has("--markdown")) {
     console.result(nas::report_markdown(results));
     return kDone;

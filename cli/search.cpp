@@ -9,11 +9,12 @@
 #include <lathe/cli/run.h>
 #include <lathe/cli/search_plan.h>
 #include <lathe/cli/search_result.h>
+#include <lathe/cli/search_run.h>
 #include <lathe/cli/session.h>
 #include <lathe/cli/signals.h>
+#include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
 #include <lathe/nas/transformer/search.h>
-#include <lathe/tensor/backend.h>
 
 #include <algorithm>
 
@@ -22,49 +23,38 @@ namespace {
 
 namespace fs = std::filesystem;
 
-nas::StudyHeader header_of(const Config& config, const LoadedData& data, const std::string& name) {
-  nas::StudyHeader header;
-  header.name = name;
-  header.configuration = config.identity_json();
-  header.space = make_space(config);
-  header.trials = config.integer("search.trials");
-  header.virtual_workers = static_cast<int>(config.integer("search.virtual_workers"));
-  header.seed = static_cast<std::uint64_t>(config.integer("seed"));
-  header.metrics = {train::name_of(base_candidate(config).training.metric)};
-  header.sampler = config.text("search.sampler") + "@1";
-  header.pruner = nas::PrunerRegistry::builtin().resolve(config.text("search.pruner"));
-  header.data_hash = to_hex(data.rows.hash);
-  header.numerics = numerics_tag(backend_name(config));
-  return header;
-}
-
 /// One call of the command, from the configuration to the result.
 class Search {
  public:
-  explicit Search(Invocation& invocation) : invocation_(invocation), console_(invocation.console()) {}
+  Search(Invocation& invocation, Config config)
+      : invocation_(invocation), console_(invocation.console()), config_(std::move(config)) {}
 
   int run() {
     if (invocation_.has("--threads") && invocation_.value("--threads") != "1")
       throw InputError(str("--threads ", invocation_.value("--threads"),
                            ": a search trains each candidate with one thread; --workers trains several at the same time"));
-    if (invocation_.has("--resume"))
-      resume();
-    else if (!begin())
+    if (invocation_.has("--resume")) {
+      folder_ = invocation_.value("--resume");
+      job_.extend_to = extended_budget(invocation_, config_);
+      load();
+    } else if (!begin()) {
       return kDone;
+    }
     prepare();
     try {
       return finish(execute());
     } catch (const InfrastructureError& error) {
-      throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", resume_command()));
+      throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", resume_command(folder_)));
     }
   }
 
  private:
   /// A new run; false if only its plan was wanted.
   bool begin() {
-    config_ = configuration(invocation_);
     for (const std::string& limit : invocation_.values("--limit")) set_limit(limit);
     require_free_folder(config_, invocation_.has("--force"));
+    const nas::StudyHeader header = study_header(config_, "");  // throws before anything is read or written
+    if (!config_.text("search.warm_start").empty()) earlier_trials(config_, header);
     load();
     const bool dry = invocation_.has("--dry-run");
     plan_search(config_, data_, console_, dry);
@@ -73,26 +63,9 @@ class Search {
       return false;
     }
     folder_ = new_run_folder(config_, invocation_.has("--force"));
-    write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_));
+    write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
     console_.note("writes  " + folder_.string());
     return true;
-  }
-
-  /// Everything but the number of workers and a larger budget comes from the run.
-  void resume() {
-    require_resumable(invocation_, {"--workers", "--trials", "--until-commit", "--backend", "--threads"});
-    folder_ = invocation_.value("--resume");
-    if (!fs::exists(folder_ / "config.toml")) throw InputError(folder_.string() + ": is not a run folder (no config.toml in it)");
-    config_.read_file(folder_ / "config.toml");
-    for (const auto& [option, key] : {std::pair("--workers", "search.workers"), std::pair("--backend", "run.backend")})
-      if (invocation_.has(option)) config_.set_option(key, invocation_.value(option), option);
-    config_.check();
-    const std::int64_t budget = config_.integer("search.trials");
-    job_.extend_to = invocation_.integer("--trials", 0, 1);
-    if (invocation_.has("--trials") && job_.extend_to <= budget)
-      throw InputError(
-          str("--trials ", job_.extend_to, ": the run has ", plural(budget, "trial"), " already; --resume can only add some"));
-    load();
   }
 
   void load() {
@@ -115,7 +88,7 @@ class Search {
 
   void prepare() {
     job_.folder = folder_;
-    job_.header = header_of(config_, data_, study_name(config_, folder_));
+    job_.header = training_header(config_, data_, study_name(config_, folder_));
     job_.setting = {base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)};
     job_.finalists = config_.integer("finalists.count");
     job_.seeds = config_.integer("finalists.seeds");
@@ -127,19 +100,18 @@ class Search {
     job_.tokenizer = &*data_.tokenizer;
     job_.data_name = config_.file("data.train").filename().string();
     job_.warnings = data_.warnings;
-    job_.config = config_.to_toml(Config::Comments::none, folder_);
+    job_.config = config_.to_toml(Config::Comments::none, folder_, is_for_training);
     job_.commands = {{"Search again, to the same study hash", "lathe search config.toml --out again"},
                      {"Print the study hash", "lathe study hash " + folder_name(folder_)},
                      {"Classify a text", "lathe predict " + folder_name(folder_) + "/model \"your text\""}};
     job_.workers = worker_count(config_);
-    if (invocation_.has("--until-commit"))
-      job_.until_event = static_cast<std::uint64_t>(invocation_.integer("--until-commit", 0, 0));
+    job_.until_event = until_commit(invocation_);
   }
 
   SearchProgress::Setup progress_setup(const nas::StopFlag& stop) const {
     SearchProgress::Setup setup;
     setup.trials = std::max(job_.header.trials, job_.extend_to);
-    setup.metric = job_.header.metrics[0];
+    setup.metrics = job_.header.metrics;
     setup.workers = job_.workers;
     setup.epochs = job_.setting.base.training.epochs;
     setup.stop = stop;
@@ -170,10 +142,8 @@ class Search {
     };
   }
 
-  std::string resume_command() const { return "lathe search --resume " + folder_.string(); }
-
   nas::SearchOutcome execute() {
-    const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"));
+    const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"), console_);
     const StopSignals signals(!console_.can_redraw());
     job_.stop = signals.flag();
     SearchProgress progress(console_, progress_setup(signals.flag()));
@@ -184,7 +154,7 @@ class Search {
     } catch (const nas::Interrupted&) {
       progress.finish();
       source.storage->settle();
-      throw StoppedByUser("stopped while retraining; the study is complete. Resume: " + resume_command());
+      throw StoppedByUser("stopped while retraining; the study is complete. Resume: " + resume_command(folder_));
     } catch (const InfrastructureError&) {
       progress.finish();
       throw;
@@ -192,13 +162,13 @@ class Search {
     progress.finish();
     source.storage->settle();
     if (!outcome.study.finished && signals.requested())
-      throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", resume_command()));
+      throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", resume_command(folder_)));
     return outcome;
   }
 
   int finish(const nas::SearchOutcome& outcome) {
     if (!outcome.study.finished) {
-      console_.note(str("stopped at commit ", outcome.study.events, " as asked. Go on: ", resume_command()));
+      console_.note(str("stopped at commit ", outcome.study.events, " as asked. Go on: ", resume_command(folder_)));
       print_hash(console_, outcome.study.hash);
       return kDone;
     }
@@ -219,7 +189,10 @@ class Search {
   nas::SearchJob job_;
 };
 
-int run_search_command(Invocation& invocation) { return Search(invocation).run(); }
+int run_search_command(Invocation& invocation) {
+  Config config = invocation.has("--resume") ? resumed_configuration(invocation) : configuration(invocation);
+  return config.own_objective() ? search_program(invocation, std::move(config)) : Search(invocation, std::move(config)).run();
+}
 
 }  // namespace
 
@@ -251,6 +224,7 @@ Command search_command() {
       {"--out", "FOLDER", "run folder (runs/<data>-<n>)", "output.dir"},
       {"--resume", "FOLDER", "go on with a run that was stopped", ""},
       {"--until-commit", "N", "stop before the study has more events", ""},
+      {"--warm-start", "STUDY", "run or database whose trials the sampler sees from the start", "search.warm_start"},
       {"--workers", "N", "trials trained at the same time; not part of the study", "search.workers"},
       {"--dry-run", "", "print the plan, run nothing", ""},
   };

@@ -35,7 +35,10 @@ std::string config_file(Invocation& invocation, const std::string& argument) {
 }  // namespace
 
 Config configuration(Invocation& invocation) {
-  const std::string argument = invocation.arguments().empty() ? "" : invocation.arguments().front();
+  return configuration(invocation, invocation.arguments().empty() ? "" : invocation.arguments().front());
+}
+
+Config configuration(Invocation& invocation, const std::string& argument) {
   Config config;
   if (const std::string file = config_file(invocation, argument); !file.empty()) {
     config.read_file(file);

@@ -13,6 +13,8 @@ namespace lathe::cli {
 /// DATA|CONFIG if that ends in .toml, else -c, else $LATHE_CONFIG, else ./lathe.toml where no argument was given (which is
 /// said). Any other argument is data.train.
 Config configuration(Invocation& invocation);
+/// The same with another word in place of the first argument, such as one without it.
+Config configuration(Invocation& invocation, const std::string& argument);
 
 /// The keys of [data] as the data layer wants them. InputError if data.train is empty.
 data::DataConfig data_config(const Config& config);

@@ -6,10 +6,10 @@
 #include <lathe/cli/format.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/cli/study_trials.h>
 #include <lathe/nas/study.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -20,79 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using Align = TextTable::Align;
 
-/// A trial as the recorded lines tell it: name=value words of propose, report and finish events.
-struct TrialRecord {
-  std::int64_t number = 0;
-  std::string state = "running", values, failure, note;
-  std::string point = "{}";
-  int reports = 0;
-  std::uint64_t commit = 0;  ///< of its end
-  std::optional<double> value() const { return parse_double(values.substr(0, values.find(','))); }
-};
-
-std::string word_of(std::string_view line, std::string_view name) {
-  for (const std::string_view word : split(line, ' '))
-    if (word.starts_with(name) && word.size() > name.size() && word[name.size()] == '=')
-      return std::string(word.substr(name.size() + 1));
-  return "";
-}
-
-std::vector<TrialRecord> trials_of(const std::vector<nas::RecordedEvent>& events) {
-  std::map<std::int64_t, TrialRecord> trials;
-  for (std::size_t index = 0; index < events.size(); ++index) {
-    const nas::RecordedEvent& event = events[index];
-    const std::vector<std::string_view> words = split(event.line, ' ');
-    const auto number = parse_int(word_of(event.line, "trial"));
-    if (!number || words.size() < 3) continue;
-    TrialRecord& trial = trials[*number];
-    trial.number = *number;
-    if (words[2] == "propose")
-      if (const std::size_t at = event.line.find("point="); at != std::string::npos) trial.point = event.line.substr(at + 6);
-    if (words[2] == "report") {
-      ++trial.reports;
-      trial.failure = word_of(event.line, "failure");
-      trial.note = event.note;
-    }
-    if (words[2] == "finish") {
-      trial.state = word_of(event.line, "state");
-      trial.values = word_of(event.line, "values");
-      trial.commit = index;
-    }
-  }
-  std::vector<TrialRecord> out;
-  for (auto& [number, trial] : trials) out.push_back(std::move(trial));
-  return out;
-}
-
-/// The header's directions[0] and metrics[0].
-struct Goal {
-  bool maximise = true;
-  std::string metric = "value";
-};
-
-Goal goal_of(const std::string& header) {
-  Goal goal;
-  const nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
-  if (json.contains("directions") && json["directions"].is_array() && !json["directions"].empty())
-    goal.maximise = json["directions"][0] != "minimise";
-  if (json.contains("metrics") && json["metrics"].is_array() && !json["metrics"].empty() && json["metrics"][0].is_string())
-    goal.metric = json["metrics"][0].get<std::string>();
-  return goal;
-}
-
-/// Best first; trials without a value last; ties and the rest by number.
-void sort_by_value(std::vector<TrialRecord>& trials, bool maximise) {
-  std::stable_sort(trials.begin(), trials.end(), [&](const TrialRecord& a, const TrialRecord& b) {
-    const bool complete_a = a.state == "complete", complete_b = b.state == "complete";
-    if (complete_a != complete_b) return complete_a;
-    if (a.value().has_value() != b.value().has_value()) return a.value().has_value();
-    return a.value() && *a.value() != *b.value() && (*a.value() > *b.value()) == maximise;
-  });
-}
-
 int run_list(Invocation& invocation) {
   Console& console = invocation.console();
-  const auto backend = nas::open_backend(database_of(study_place(invocation)), false);
+  const auto backend = open_database(study_place(invocation), false);
   TextTable table({{"study", Align::left}, {"trials", Align::right}, {"events", Align::right}, {"made by", Align::left}});
   for (const nas::StudySummary& study : backend->studies()) {
     if (console.json()) {
@@ -124,47 +54,68 @@ int run_hash(Invocation& invocation) {
   return kDone;
 }
 
-void show_json(Console& console, const std::vector<TrialRecord>& trials) {
-  for (const TrialRecord& trial : trials)
-    console.json_line("trial", [&](JsonWriter& json) {
-      json.member("trial", trial.number).member("state", trial.state).key("value");
-      if (const auto value = trial.value()) {
-        json.value(*value);
-      } else {
-        json.null();
-      }
-      json.member("reports", trial.reports).key("point").raw(trial.point);
-      if (!trial.failure.empty()) json.member("failure", trial.failure).member("note", trial.note);
-    });
+void print_json(Console& console, const char* type, const std::vector<TrialRecord>& trials, const Goals& goals) {
+  for (const TrialRecord& trial : trials) console.json_line(type, [&](JsonWriter& json) { write_trial(json, trial, goals); });
+}
+
+/// --state, --top.
+std::vector<TrialRecord> chosen(Invocation& invocation, std::vector<TrialRecord> trials, const Goals& goals) {
+  const std::string state = invocation.value("--state");
+  static const std::vector<std::string> kStates = {"complete", "pruned", "failed", "running"};
+  if (!state.empty() && std::find(kStates.begin(), kStates.end(), state) == kStates.end()) {
+    const auto near = nearest(state, kStates);
+    throw InputError(
+        str("--state ", state, ": expected ", join(kStates, ", "), near ? str("; did you mean ", *near, "?") : std::string()));
+  }
+  if (!state.empty()) std::erase_if(trials, [&](const TrialRecord& trial) { return trial.state != state; });
+  const std::int64_t top = invocation.integer("--top", 0, 1);
+  if (top > 0) sort_best_first(trials, goals);
+  if (top > 0 && top < static_cast<std::int64_t>(trials.size())) trials.resize(static_cast<std::size_t>(top));
+  return trials;
 }
 
 int run_show(Invocation& invocation) {
   Console& console = invocation.console();
   const StudySource source = open_study(invocation);
   const std::vector<nas::RecordedEvent> events = source.storage->events(0);
-  std::vector<TrialRecord> trials = trials_of(events);
-  const Goal goal = goal_of(source.storage->header());
-  std::map<std::string, std::int64_t> states;
-  for (const TrialRecord& trial : trials) ++states[trial.state];
-  const std::int64_t top = invocation.integer("--top", 0, 1);
-  if (top > 0) sort_by_value(trials, goal.maximise);
-  if (top > 0 && top < static_cast<std::int64_t>(trials.size())) trials.resize(static_cast<std::size_t>(top));
-  if (console.json()) return show_json(console, trials), kDone;
+  const std::vector<TrialRecord> all = trials_of(events);
+  const Goals goals = goals_of(source.storage->header());
+  const std::vector<TrialRecord> trials = chosen(invocation, all, goals);
+  if (console.json()) return print_json(console, "trial", trials, goals), kDone;
 
-  std::string counts;
-  for (const auto& [state, count] : states) counts += str(counts.empty() ? "" : ", ", with_commas(count), " ", state);
-  console.result(str("study   ", source.storage->name(), "\nhash    ", nas::study_hash(source.storage->header(), events),
-                     "\nevents  ", with_commas(static_cast<std::int64_t>(events.size())), "\ntrials  ", counts, "\n"));
-  for (const std::string& change : source.storage->foreign_changes()) console.result("mixed   " + change + "\n");
-  TextTable table({{"trial", Align::right},
-                   {"state", Align::left},
-                   {goal.metric, Align::right},
-                   {"reports", Align::right},
-                   {"point", Align::left}});
-  for (const TrialRecord& trial : trials)
-    table.add({std::to_string(trial.number), trial.state, trial.value() ? fixed(*trial.value(), 4) : trial.failure,
-               std::to_string(trial.reports), trial.note.empty() ? trial.point : str(trial.note, "  ", trial.point)});
-  console.result(table.text());
+  std::string text = str("study   ", source.storage->name(), "\nhash    ", nas::study_hash(source.storage->header(), events),
+                         "\nevents  ", with_commas(static_cast<std::int64_t>(events.size())), "\ntrials  ", count_text(all), "\n");
+  for (const std::string& change : source.storage->foreign_changes()) text += "mixed   " + change + "\n";
+  if (goals.metrics.size() > 1) {
+    text += "goals  ";
+    for (std::size_t i = 0; i < goals.metrics.size(); ++i)
+      text += str(i ? ", " : " ", goals.maximise[i] ? "maximise " : "minimise ", goals.metrics[i]);
+    text += "\nfront  ";
+    for (const TrialRecord& trial : best_of(all, goals)) text += str(" #", trial.number);
+    text += "\n";
+  }
+  console.result(text + trial_table(trials, goals));
+  return kDone;
+}
+
+int run_trials(Invocation& invocation) {
+  Console& console = invocation.console();
+  const StudySource source = open_study(invocation);
+  const Goals goals = goals_of(source.storage->header());
+  const std::vector<TrialRecord> trials = chosen(invocation, trials_of(source.storage->events(0)), goals);
+  if (console.json()) return print_json(console, "trial", trials, goals), kDone;
+  console.result(trial_table(trials, goals));
+  return kDone;
+}
+
+int run_best(Invocation& invocation) {
+  Console& console = invocation.console();
+  const StudySource source = open_study(invocation);
+  const Goals goals = goals_of(source.storage->header());
+  const std::vector<TrialRecord> best = best_of(trials_of(source.storage->events(0)), goals);
+  if (best.empty()) return console.warn(source.place + ": no trial is complete"), kNo;
+  if (console.json()) return print_json(console, "best", best, goals), kDone;
+  console.result(trial_table(best, goals));
   return kDone;
 }
 
@@ -212,11 +163,20 @@ std::string export_csv(const nas::Storage& storage, const std::vector<nas::Recor
     for (const auto& [name, value] : points.back().items())
       if (known.insert(name).second) names.push_back(name);
   }
-  std::string text = str("trial,state,", csv_field(goal_of(storage.header()).metric), ",reports");
+  std::string text = "trial,state";
+  const Goals goals = goals_of(storage.header());
+  for (const std::string& metric : goals.metrics) text += "," + csv_field(metric);
+  for (const std::string& constraint : goals.constraints) text += "," + csv_field(constraint);
+  text += ",reports";
   for (const std::string& name : names) text += "," + csv_field(name);
   text += "\n";
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    text += str(trials[i].number, ",", trials[i].state, ",", csv_field(trials[i].values), ",", trials[i].reports);
+    text += str(trials[i].number, ",", trials[i].state);
+    for (std::size_t k = 0; k < goals.metrics.size(); ++k)
+      text += "," + (k < trials[i].values.size() ? number(trials[i].values[k]) : std::string());
+    for (std::size_t k = 0; k < goals.constraints.size(); ++k)
+      text += "," + (k < trials[i].constraints.size() ? number(trials[i].constraints[k]) : std::string());
+    text += str(",", trials[i].reports.size());
     for (const std::string& name : names) {
       text += ",";
       if (!points[i].is_object() || !points[i].contains(name)) continue;
@@ -249,6 +209,8 @@ int run_export(Invocation& invocation) {
   return kDone;
 }
 
+}  // namespace
+
 Command study_command(std::string_view name, std::string_view summary, int (*run)(Invocation&)) {
   Command c;
   c.name = str("study ", name);
@@ -261,28 +223,28 @@ Command study_command(std::string_view name, std::string_view summary, int (*run
       "the "
       "variable LATHE_STORAGE names the database.";
   c.options = {{"--storage", "URL", "the database, instead of an argument", ""}};
+  if (name != "list") c.options.push_back({"--name", "STUDY", "which study, where the database holds several", ""});
   c.run = run;
   return c;
 }
 
-}  // namespace
-
 std::vector<Command> study_commands() {
-  const Option name = {"--name", "STUDY", "which study, where the database holds several", ""};
   Command list = study_command("list", "the studies of a database", run_list);
   list.aliases = {"study ls"};
-  Command show = study_command("show", "trials, states and values of a study", run_show);
-  show.options.push_back(name);
-  show.options.push_back({"--top", "K", "the best K trials, best first (all, by number)", ""});
+  const Option top = {"--top", "K", "the best K trials, best first (all, by number)", ""};
+  const Option state = {"--state", "STATE", "only trials that are complete, pruned, failed or running", ""};
+  Command show = study_command("show", "a study: hash, states, trials", run_show);
+  show.options.insert(show.options.end(), {top, state});
+  Command trials = study_command("trials", "the trials of a study", run_trials);
+  trials.options.insert(trials.options.end(), {top, state});
+  Command best = study_command("best", "the best trial; with several objectives the Pareto front", run_best);
   Command hash = study_command("hash", "the study hash: what \"same bits\" means", run_hash);
-  hash.options.push_back(name);
   Command out = study_command("export", "a study as JSON lines, CSV or its hashed log", run_export);
-  out.options.push_back(name);
   out.options.push_back(
       {"--format", "NAME", "jsonl: everything; csv: a row a trial; log: the bytes that the study hash covers", ""});
   out.options.push_back({"--out", "FILE", "where to write (-, standard output)", ""});
   out.groups = kForceGroup;
-  return {list, show, hash, out};
+  return {list, show, trials, best, hash, out};
 }
 
 }  // namespace lathe::cli

@@ -3,6 +3,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/model_config.h>
+#include <lathe/nas/storage/open.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,64 +16,106 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A text member of a header, or "".
-std::string member(const std::string& header, const char* name) {
-  const nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
-  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
-}
+bool is_url(const std::string& place) { return place.find("://") != std::string::npos; }
 
-void require_same_study(const std::string& recorded, const std::string& now, const fs::path& folder) {
-  const auto difference = nas::header_difference(recorded, now);
-  if (!difference) return;
-  const std::string place = folder.string() + ": ";
-  const std::string old_numerics = member(recorded, "numerics"), new_numerics = member(now, "numerics");
-  if (old_numerics != new_numerics)
-    throw InputError(str(place, "the study was made with ", old_numerics, ", this lathe computes ", new_numerics,
-                         "; start a new one with --out NEW"));
-  const std::string old_data = member(recorded, "data_hash"), new_data = member(now, "data_hash");
-  if (member(recorded, "configuration") == member(now, "configuration") && old_data != new_data)
-    throw InputError(str(place, "data changed since the study began (", old_data.substr(0, 4), "… now ", new_data.substr(0, 4),
-                         "…); start a new one with --out NEW"));
-  throw InputError(
-      str(place, "the configuration changed since the study began (", *difference, "); start a new one with --out NEW"));
+std::vector<std::string> study_names(nas::Backend& backend) {
+  std::vector<std::string> names;
+  for (const nas::StudySummary& study : backend.studies()) names.push_back(study.name);
+  return names;
 }
 
 }  // namespace
 
-std::string database_of(const std::string& place) {
+nas::WarmStart earlier_trials(const Config& config, const nas::StudyHeader& header) {
+  const std::string place = config.file("search.warm_start").string(), &origin = config.origin("search.warm_start");
+  if (place.empty())
+    throw InputError("the study sees the trials of an earlier one; name it again with --warm-start or search.warm_start");
+  try {
+    const std::size_t hash = place.rfind('#');
+    const StudySource earlier = hash == std::string::npos || fs::exists(place)
+                                    ? open_study(place, "")
+                                    : open_study(place.substr(0, hash), place.substr(hash + 1));
+    return nas::warm_start(*earlier.storage, header);
+  } catch (const InputError& error) {
+    throw InputError(str(origin, origin.empty() ? "" : ": ", "warm start: ", error.what()));
+  }
+}
+
+std::string header_member(const std::string& header, const char* name) {
+  const nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
+  if (!json.is_object() || !json.contains(name)) return "";
+  return json[name].is_string() ? json[name].get<std::string>() : json[name].dump();
+}
+
+void require_same_study(const std::string& recorded, const std::string& now, const std::string& place) {
+  const auto difference = nas::header_difference(recorded, now);
+  if (!difference) return;
+  const std::string old_numerics = header_member(recorded, "numerics"), new_numerics = header_member(now, "numerics");
+  if (old_numerics != new_numerics)
+    throw InputError(str(place, ": the study was made with ", old_numerics, ", this lathe computes ", new_numerics,
+                         "; start a new one with --out NEW"));
+  const std::string old_data = header_member(recorded, "data_hash"), new_data = header_member(now, "data_hash");
+  if (header_member(recorded, "configuration") == header_member(now, "configuration") && old_data != new_data)
+    throw InputError(str(place, ": data changed since the study began (", old_data.substr(0, 4), "… now ", new_data.substr(0, 4),
+                         "…); start a new one with --out NEW"));
+  throw InputError(
+      str(place, ": the configuration changed since the study began (", *difference, "); start a new one with --out NEW"));
+}
+
+std::string shown_place(const std::string& place) {
   const fs::path path(place);
-  if (place.find("://") != std::string::npos || !fs::is_directory(path)) return place;
-  if (!fs::exists(path / "study.db")) throw InputError(place + ": is not a run folder (no study.db in it)");
+  if (is_url(place) || !fs::is_directory(path)) return nas::without_password(place);
   return (path / "study.db").string();
+}
+
+std::unique_ptr<nas::Backend> open_database(const std::string& place, bool create) {
+  if (is_url(place) || !fs::is_directory(place)) return nas::open_backend(place, create);
+  const fs::path file = fs::path(place) / "study.db";
+  if (!fs::exists(file)) throw InputError(place + ": is not a run folder (no study.db in it)");
+  return nas::open_backend(file.string(), create);
 }
 
 std::string study_name(const Config& config, const fs::path& folder) {
   if (const std::string& wish = config.text("storage.name"); !wish.empty()) return wish;
   const fs::path own = folder / "study.db";
   if (config.text("storage.url").empty() && fs::exists(own)) {
-    const std::vector<nas::StudySummary> studies = nas::open_backend(own.string(), true)->studies();
-    if (studies.size() == 1) return studies[0].name;
+    const std::vector<std::string> names = study_names(*open_database(own.string(), true));
+    if (names.size() == 1) return names[0];
   }
   return folder_name(folder);
 }
 
-StudySource open_or_create_study(const Config& config, const fs::path& folder, const nas::StudyHeader& header, bool resumes) {
+StudySource open_or_create_study(const Config& config, const fs::path& folder, nas::StudyHeader& header, bool resumes,
+                                 Console& console) {
   StudySource source;
   const std::string& url = config.text("storage.url");
-  const std::string place = url.empty() ? (folder / "study.db").string() : database_of(url);
-  source.place = nas::without_password(place);
-  source.backend = nas::open_backend(place, true);
-  const std::vector<nas::StudySummary> studies = source.backend->studies();
-  const bool exists = std::any_of(studies.begin(), studies.end(), [&](const auto& study) { return study.name == header.name; });
-  if (!exists && resumes && !studies.empty()) {
-    std::vector<std::string> names;
-    for (const nas::StudySummary& study : studies) names.push_back(study.name);
+  const std::string place = url.empty() ? (folder / "study.db").string() : url;
+  source.place = shown_place(place);
+  source.backend = open_database(place, true);
+  const std::vector<std::string> names = study_names(*source.backend);
+  const bool exists = std::find(names.begin(), names.end(), header.name) != names.end();
+  if (!exists && resumes && !names.empty())
     throw InputError(str(source.place, ": holds no study ", header.name, ", which ", folder.string(),
                          " would go on with (was the folder renamed?); give one of ", join(names, ", "), " as storage.name in ",
                          (folder / "config.toml").string()));
+  std::optional<nas::WarmStart> earlier;
+  if (exists) {
+    source.storage = source.backend->open(header.name);
+    header.warm_start = header_member(source.storage->header(), "warm_start");
+    require_same_study(source.storage->header(), header.json(), folder.string());
+    // Stopped between its creation and its first event.
+    if (!header.warm_start.empty() && source.storage->events(0).empty()) earlier = earlier_trials(config, header);
+  } else {
+    if (!config.text("search.warm_start").empty()) {
+      earlier = earlier_trials(config, header);
+      header.warm_start = earlier->hash;
+    }
+    source.storage = source.backend->create(header);
   }
-  source.storage = exists ? source.backend->open(header.name) : source.backend->create(header);
-  if (exists) require_same_study(source.storage->header(), header.json(), folder);
+  if (earlier) {
+    console.note("warm    " + earlier->text());
+    nas::adopt(*source.storage, header, *earlier);
+  }
   return source;
 }
 
@@ -88,15 +131,13 @@ std::string study_place(Invocation& invocation) {
   throw InputError(str("which study? Name a run folder or a database (lathe ", invocation.command().name, " -h)"));
 }
 
-StudySource open_study(Invocation& invocation) {
+StudySource open_study(const std::string& place, const std::string& wish) {
   StudySource source;
-  const std::string place = database_of(study_place(invocation));
-  source.place = nas::without_password(place);
-  source.backend = nas::open_backend(place, false);
-  std::string name = invocation.value("--name");
+  source.place = shown_place(place);
+  source.backend = open_database(place, false);
+  std::string name = wish;
   if (name.empty()) {
-    std::vector<std::string> names;
-    for (const nas::StudySummary& study : source.backend->studies()) names.push_back(study.name);
+    const std::vector<std::string> names = study_names(*source.backend);
     if (names.empty()) throw InputError(source.place + ": holds no study");
     if (names.size() > 1) throw InputError(str(source.place, ": holds several studies; --name one of: ", join(names, ", ")));
     name = names[0];
@@ -104,5 +145,7 @@ StudySource open_study(Invocation& invocation) {
   source.storage = source.backend->open(name);
   return source;
 }
+
+StudySource open_study(Invocation& invocation) { return open_study(study_place(invocation), invocation.value("--name")); }
 
 }  // namespace lathe::cli

@@ -2,7 +2,8 @@
 #pragma once
 #include <lathe/cli/config.h>
 #include <lathe/cli/options.h>
-#include <lathe/nas/storage/open.h>
+#include <lathe/nas/proposals.h>
+#include <lathe/nas/storage/storage.h>
 
 #include <filesystem>
 #include <memory>
@@ -16,8 +17,11 @@ struct StudySource {
   std::unique_ptr<nas::Storage> storage;
 };
 
-/// What nas::open_backend() is to open: study.db of a run folder, else `place` itself. InputError for a folder without study.db.
-std::string database_of(const std::string& place);
+/// The one way in: the studies of a run folder (its study.db), or of whatever nas::open_backend() opens. InputError for a folder
+/// without study.db and for URLs of databases that this build does not know.
+std::unique_ptr<nas::Backend> open_database(const std::string& place, bool create);
+/// `place` as messages name it: the file of a run folder.
+std::string shown_place(const std::string& place);
 
 /// storage.name; else the name of the only study in the run folder's own study.db, because a folder may be renamed while its study
 /// is not; else that of the folder.
@@ -25,12 +29,25 @@ std::string study_name(const Config& config, const std::filesystem::path& folder
 
 /// The study `header.name` of storage.url, or of study.db in the run folder. A study that is there must have been made from the
 /// same data, configuration and numerics: InputError says what differs. `resumes`: a database with studies must have this one.
-StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, const nas::StudyHeader& header,
-                                 bool resumes);
+/// A new study adopts the trials of search.warm_start (said on `console`), whose hash becomes `header.warm_start`.
+StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, nas::StudyHeader& header, bool resumes,
+                                 Console& console);
+
+/// The trials of search.warm_start (RUN, DATABASE, or DATABASE#STUDY) that fit `header`. InputError if there is none, or it has
+/// other objectives.
+nas::WarmStart earlier_trials(const Config& config, const nas::StudyHeader& header);
+
+/// InputError unless a study with this recorded header can go on as `now`: says whether numerics, data or configuration differ.
+/// `place` begins the message.
+void require_same_study(const std::string& recorded, const std::string& now, const std::string& place);
+/// A member of a header, texts without quotes; "" if there is none.
+std::string header_member(const std::string& header, const char* name);
 
 /// What a command on studies is given: RUN|DATABASE, or --storage, or $LATHE_STORAGE. InputError if there is none.
 std::string study_place(Invocation& invocation);
-/// The study of `--name`, or the only one.
+/// The study of this name, or, if it is empty, the only one. InputError: several, or none.
+StudySource open_study(const std::string& place, const std::string& name);
+/// The one that study_place() and --name say.
 StudySource open_study(Invocation& invocation);
 
 }  // namespace lathe::cli

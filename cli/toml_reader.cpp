@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <sstream>
 #include <utility>
 
@@ -68,6 +69,32 @@ std::optional<double> as_number(const Node& node) {
   return {};
 }
 
+template <class Read>
+std::optional<Value> as_list(const Node& node, const Read& read) {
+  const toml::array* list = node.as_array();
+  if (!list) return {};
+  std::vector<typename std::invoke_result_t<Read, const Node&>::value_type> out;
+  for (const Node& element : *list) {
+    const auto value = read(element);
+    if (!value) return {};
+    out.push_back(*value);
+  }
+  return Value(out);
+}
+
+std::optional<Value> as_settings(const Node& node) {
+  const toml::table* table = node.as_table();
+  if (!table) return {};
+  Settings out;
+  for (const auto& [name, element] : *table) {
+    const auto* flag = element.as_boolean();
+    const auto x = flag ? std::optional(flag->get() ? 1.0 : 0.0) : as_number(element);
+    if (!x) return {};
+    out[std::string(name.str())] = *x;
+  }
+  return Value(out);
+}
+
 std::optional<Value> convert(const Key& key, const Node& node) {
   switch (key.kind) {
     case Kind::boolean:
@@ -84,17 +111,12 @@ std::optional<Value> convert(const Key& key, const Node& node) {
     case Kind::duration:
       if (const auto* s = node.as_string()) return Value(s->get());
       return {};
-    case Kind::integers: {
-      const toml::array* list = node.as_array();
-      if (!list) return {};
-      std::vector<std::int64_t> out;
-      for (const Node& element : *list) {
-        const auto i = as_integer(element);
-        if (!i) return {};
-        out.push_back(*i);
-      }
-      return Value(out);
-    }
+    case Kind::integers:
+      return as_list(node, as_integer);
+    case Kind::texts:
+      return as_list(node, [](const Node& element) { return element.value_exact<std::string>(); });
+    case Kind::settings:
+      return as_settings(node);
   }
   return {};
 }
@@ -130,9 +152,36 @@ const Key& searched_key(const std::string& name, const std::string& place) {
                        near ? str("did you mean `", *near, "`?") : "parameters: " + join(names, ", ")));
 }
 
+/// Does this hold for all values in the definition of a parameter?
+bool all_values(const Node& node, const std::function<bool(const Node&)>& is) {
+  if (const toml::array* list = node.as_array()) return std::all_of(list->begin(), list->end(), is);
+  const toml::table* table = node.as_table();
+  if (!table) return is(node);
+  for (const char* name : {"min", "max", "step", "choices"})
+    if (const Node* part = table->get(name); part && !all_values(*part, is)) return false;
+  return true;
+}
+
+/// A parameter of a program: its kind is that of its values.
+Key own_key(const std::string& name, const Node& node, const std::string& place) {
+  Key key;
+  key.path = name;
+  if (all_values(node, [](const Node& n) { return n.is_integer(); })) {
+    key.kind = Kind::integer;
+  } else if (all_values(node, [](const Node& n) { return n.is_number(); })) {
+    key.kind = Kind::number;
+  } else if (all_values(node, [](const Node& n) { return n.is_boolean(); })) {
+    key.kind = Kind::boolean;
+  } else if (!all_values(node, [](const Node& n) { return n.is_string(); })) {
+    throw InputError(
+        str(place, ": space.", name, " = ", shown(node), ", expected numbers, or texts, or true and false, not several kinds"));
+  }
+  return key;
+}
+
 class SpaceReader {
  public:
-  explicit SpaceReader(const Places& places) : places_(places) {}
+  explicit SpaceReader(const Places& places, bool own_names) : places_(places), own_names_(own_names) {}
 
   SpaceConfig read(const toml::table& table) {
     SpaceConfig space;
@@ -150,7 +199,7 @@ class SpaceReader {
   }
 
   SpaceParameter parameter(const std::string& name, const Node& node, const std::string& place) {
-    const Key& key = searched_key(name, place);
+    const Key key = own_names_ ? own_key(name, node, place) : searched_key(name, place);
     name_ = "space." + name;
     SpaceParameter p;
     p.name = name;
@@ -285,6 +334,7 @@ class SpaceReader {
   }
 
   Places places_;
+  bool own_names_;
   std::string name_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lines_;
 };
@@ -293,7 +343,8 @@ class SpaceReader {
 
 class DocumentReader {
  public:
-  DocumentReader(std::string_view text, const std::string& name) : places_{name, true}, table_(parse(text, name)) {}
+  DocumentReader(std::string_view text, const std::string& name, bool own_names)
+      : places_{name, true}, table_(parse(text, name)), own_names_(own_names || names_program()) {}
 
   TomlDocument read() {
     check_version();
@@ -304,7 +355,7 @@ class DocumentReader {
         if (!space)
           throw InputError(str(places_(node.source()), ": space = ", shown(node), " is ", type_name(node), ", expected a table"));
         document_.has_space = true;
-        document_.space = SpaceReader(places_).read(*space);
+        document_.space = SpaceReader(places_, own_names_).read(*space);
       } else if (is_table(name)) {
         read_table(name, node);
       } else if (find_key(name)) {
@@ -331,6 +382,11 @@ class DocumentReader {
       std::replace(what.begin(), what.end(), '\n', ' ');
       throw InputError(str(name, ":", error.source().begin.line, ":", error.source().begin.column, ": ", what));
     }
+  }
+
+  bool names_program() const {
+    const auto command = table_["objective"]["command"].value<std::string>();
+    return command && !command->empty();
   }
 
   /// Before anything else: a newer file may have keys that would be called unknown.
@@ -371,6 +427,7 @@ class DocumentReader {
   static constexpr std::int64_t kVersion = 1;
   Places places_;
   toml::table table_;
+  bool own_names_;
   TomlDocument document_;
   std::vector<std::tuple<std::uint32_t, std::uint32_t, std::size_t>> order_;
 };
@@ -397,9 +454,11 @@ bool is_textual(Kind kind) { return kind == Kind::text || kind == Kind::path || 
 
 }  // namespace
 
-TomlDocument read_toml(std::string_view text, const std::string& name) { return DocumentReader(text, name).read(); }
+TomlDocument read_toml(std::string_view text, const std::string& name, bool own_names) {
+  return DocumentReader(text, name, own_names).read();
+}
 
-TomlDocument read_assignment(std::string_view assignment, const std::string& origin) {
+TomlDocument read_assignment(std::string_view assignment, const std::string& origin, bool own_names) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string_view::npos || equals == 0)
     throw InputError(str(origin, " ", assignment, ": expected key=value, such as search.trials=50"));
@@ -410,7 +469,7 @@ TomlDocument read_assignment(std::string_view assignment, const std::string& ori
     std::string name = path.substr(6);
     std::erase(name, '"');
     const toml::table parsed = parse_assigned(text, false, origin);
-    SpaceReader reader(Places{origin, false});
+    SpaceReader reader(Places{origin, false}, own_names);
     document.has_space = true;
     if (name == "valid") {
       document.space.valid = reader.rules(*parsed.get("value"));
@@ -421,6 +480,13 @@ TomlDocument read_assignment(std::string_view assignment, const std::string& ori
     return document;
   }
   const Key* key = find_key(path);
+  if (const std::size_t dot = path.rfind('.'); !key && dot != std::string::npos)
+    if (const Key* whole = find_key(path.substr(0, dot)); whole && whole->kind == Kind::settings) {
+      const auto x = text == "true" ? std::optional(1.0) : text == "false" ? std::optional(0.0) : parse_double(text);
+      if (!x) throw InputError(str(origin, ": ", path, " = ", text, ", expected a number, true or false"));
+      document.values.push_back({whole->path, origin, origin, Settings{{path.substr(dot + 1), *x}}});
+      return document;
+    }
   if (!key) throw InputError(str(origin, ": ", unknown_key(path)));
   const toml::table parsed = parse_assigned(text, is_textual(key->kind), origin);
   document.values.push_back({path, origin, origin, read_value(*key, *parsed.get("value"), origin)});

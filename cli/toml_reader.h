@@ -22,11 +22,13 @@ struct TomlDocument {
   SpaceConfig space;  ///< what [space] says, checked
 };
 
-/// Reads and checks a whole document. InputError "name:line:col: …".
-TomlDocument read_toml(std::string_view text, const std::string& name);
+/// Reads and checks a whole document. InputError "name:line:col: …". `own_names`: [space] has parameters of any name, whose kinds
+/// follow from their values; so too if the document names an objective.command.
+TomlDocument read_toml(std::string_view text, const std::string& name, bool own_names = false);
 
 /// "key=value" of --set: one value (then `values` has one element) or one parameter of the space, or its rules.
-TomlDocument read_assignment(std::string_view assignment, const std::string& origin);
+/// search.sampler_settings.NAME=… is a table of one number.
+TomlDocument read_assignment(std::string_view assignment, const std::string& origin, bool own_names = false);
 
 /// A value as typed behind an option, for this key: "5M" for an integer, "auto" for a text, … `origin` names the option.
 Value read_option(const Key& key, std::string_view text, const std::string& origin);

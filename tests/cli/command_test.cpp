@@ -266,7 +266,7 @@ TEST_CASE("progress") {
   double now = 0;
   cli::SearchProgress::Setup setup;
   setup.trials = 8;
-  setup.metric = "accuracy";
+  setup.metrics = {"accuracy"};
   setup.workers = 2;
   setup.epochs = 3;
   setup.clock = [&] { return now; };

@@ -68,6 +68,11 @@ Value other_value(const Key& key) {
       return std::string("1h30m");
     case Kind::path:
       return std::string("some folder/\"file\".tsv");
+    case Kind::texts:
+      if (!key.allowed.empty()) return Texts{key.allowed.back(), key.allowed.front()};
+      return Texts{"a \"b\"", "c"};
+    case Kind::settings:
+      return Settings{{"n_startup_trials", 20}, {"p", 0.25}};
     case Kind::text:
       break;
   }
@@ -125,7 +130,8 @@ TEST_CASE("every key can be set, and says what it expects") {
       CHECK(config.value(key.path) == other_value(key));
       CHECK(config.source(key.path) == Source::set);
     }
-    if (!key.allowed.empty()) CHECK(set_error(key.path + "=nonsense").find("expected \"") != std::string::npos);
+    const char* const expected = key.kind == Kind::texts ? "expected a list of \"" : "expected \"";
+    if (!key.allowed.empty()) CHECK(set_error(key.path + "=nonsense").find(expected) != std::string::npos);
     if (key.kind == Kind::integer || key.kind == Kind::number) {
       CHECK(set_error(key.path + "=many").find("is a string, expected ") != std::string::npos);
       CHECK(set_error(key.path + "=-1").find("= -1, expected ") != std::string::npos);
@@ -145,8 +151,16 @@ TEST_CASE("mistakes in a file") {
   CHECK(error_of("trials = 5\n") == "lathe.toml:1:1: `trials` is not a key of the top level; it is `search.trials`");
   CHECK(error_of("[serach]\ntrials = 5\n") == "lathe.toml:1:2: unknown table [serach]; did you mean [search]?");
   CHECK(error_of("search = 5\n") == "lathe.toml:1:10: search = 5 is an integer, expected a table");
-  CHECK(error_of("[search]\nsampler = \"rnadom\"\n") ==
-        "lathe.toml:2:11: search.sampler = \"rnadom\", expected \"random\" or \"grid\"; did you mean \"random\"?");
+  CHECK(
+      error_of("[search]\nsampler = \"rnadom\"\n") ==
+      "lathe.toml:2:11: search.sampler = \"rnadom\", expected \"evolution\", \"gp\", \"grid\", \"nsga2\", \"random\", \"sobol\" or "
+      "\"tpe\"; did you mean \"random\"?");
+  CHECK(error_of("[search]\nsampler = \"tpe@optuna-5.0\"\npruner = \"patient:asha@1\"\n") == "no error");
+  CHECK(error_of("[search]\nsampler = \"tpe@2\"\n").find("search.sampler = \"tpe@2\", expected ") != std::string::npos);
+  CHECK(error_of("[search]\npruner = \"patient:medain\"\n").find("did you mean \"patient:median\"?") != std::string::npos);
+  CHECK(error_of("[search.sampler_settings]\nn_startup_trials = \"many\"\n").find("expected a table of numbers") !=
+        std::string::npos);
+  CHECK(error_of("search = { sampler_settings = 5 }").find("is an integer, expected a table of numbers") != std::string::npos);
   CHECK(error_of("[train]\nlr = 0\n") == "lathe.toml:2:6: train.lr = 0, expected a number > 0 and <= 100");
   CHECK(error_of("[train]\nlr = inf\n").find("expected a number > 0 and <= 100") != std::string::npos);
   CHECK(error_of("[search]\ntime = \"soon\"\n").find("expected a duration such as") != std::string::npos);
@@ -304,7 +318,52 @@ TEST_CASE("options") {
   CHECK(option_error("search.trials", "many") == "--it many: expected an integer >= 1");
   CHECK(option_error("search.trials", "0") == "--it 0: expected an integer >= 1");
   CHECK(option_error("search.time", "soon").find("expected a duration") != std::string::npos);
-  CHECK(option_error("search.sampler", "gird") == "--it gird: expected \"random\" or \"grid\"; did you mean \"grid\"?");
+  CHECK(option_error("search.sampler", "gird").find("did you mean \"grid\"?") != std::string::npos);
+}
+
+TEST_CASE("settings are tables of numbers, and --set adds to them") {
+  Config config = read("[search.sampler_settings]\nn_startup_trials = 20\nmultivariate = false\n");
+  CHECK(config.settings("search.sampler_settings") == Settings{{"multivariate", 0}, {"n_startup_trials", 20}});
+  config.set("search.sampler_settings.n_startup_trials=5");
+  config.set("search.sampler_settings={ n_candidates = 8 }");
+  CHECK(config.settings("search.sampler_settings") == Settings{{"multivariate", 0}, {"n_candidates", 8}, {"n_startup_trials", 5}});
+  CHECK(set_error("search.sampler_settings.n_startup_trials=many") ==
+        "--set: search.sampler_settings.n_startup_trials = many, expected a number, true or false");
+}
+
+TEST_CASE("keys that came later are in the identity only where they say something") {
+  const std::string before = Config().identity_json();
+  for (const Key& key : config_keys())
+    if (key.late) CHECK(before.find("\"" + std::string(key.name()) + "\":") == std::string::npos);
+  CHECK(read("search = { duplicates = \"reject\", sampler_settings = {} }").identity_json() == before);
+  CHECK(read("search = { duplicates = \"reuse\" }").identity_json() != before);
+}
+
+TEST_CASE("the space of a program has names and kinds of its own") {
+  const std::string objective = "objective = { command = \"./run\" }\n[space]\n";
+  const Config config = read(objective +
+                             "x = [-5.0, 5.0]\nlayers = [1, 6]\nkind = [\"a\", \"b\"]\nfast = [true, false]\n"
+                             "rate = { min = 1e-4, max = 1, log = true, when = \"layers > 1\" }\nsizes = [1, 2.5, 4]\nfixed = 3\n");
+  const SpaceConfig& space = config.space();
+  REQUIRE(space.parameters.size() == 7);
+  CHECK(space.find("x")->kind == SpaceParameter::Kind::numbers);
+  CHECK(space.find("layers")->kind == SpaceParameter::Kind::integers);
+  CHECK(space.find("kind")->choices.size() == 2);
+  CHECK(space.find("fast")->choices.size() == 2);
+  CHECK(space.find("rate")->kind == SpaceParameter::Kind::numbers);
+  CHECK(space.find("sizes")->choices[0] == Scalar(1.0));
+  Config again;
+  again.read_text(config.to_toml(Config::Comments::help), "again.toml");
+  CHECK(again == config);
+  CHECK(again.identity_json() == config.identity_json());
+  CHECK(config.identity_json().find("\"train\"") == std::string::npos);  // what a program does not know
+  CHECK(error_of(objective + "x = [1, \"a\"]\n").find("not several kinds") != std::string::npos);
+  CHECK(error_of("objective = { command = \"./run\" }") ==
+        "lathe.toml:1:25: objective.command = \"./run\": there is no [space]; it names the parameters, such as x = [-5.0, 5.0]");
+  CHECK(error_of("objective = { command = \"./run\", metrics = [\"a\", \"b\"] }\nspace = { x = [0, 1] }")
+            .find("objective.directions = [\"maximise\"] has 1, but objective.metrics names 2") != std::string::npos);
+  CHECK(error_of("objective = { metrics = [\"a\"] }").ends_with("objective.metrics = [\"a\"]: there is no objective.command"));
+  CHECK(error_of("objective = { directions = [\"maximize\"] }").find("did you mean \"maximise\"?") != std::string::npos);
 }
 
 TEST_CASE("paths of a file count from its folder") {
