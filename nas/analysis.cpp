@@ -1,5 +1,6 @@
 #include <lathe/base/math.h>
 #include <lathe/base/text.h>
+#include <lathe/nas/front.h>
 #include <lathe/nas/study.h>
 
 #include <algorithm>
@@ -85,9 +86,12 @@ int edge(const Parameter& p, const Value& value) {
 
 }  // namespace
 
-std::vector<EdgeWarning> edge_warnings(const Space& space, const History& history, Direction direction, int best) {
-  auto top = leaderboard(history, direction);
-  if (top.size() > static_cast<std::size_t>(std::max(best, 0))) top.resize(static_cast<std::size_t>(std::max(best, 0)));
+std::vector<EdgeWarning> edge_warnings(const Space& space, const History& history, std::span<const Direction> directions,
+                                       int best) {
+  LATHE_CHECK(!directions.empty(), "a study has an objective");
+  auto top = directions.size() > 1 ? pareto_front(history, directions) : leaderboard(history, directions[0]);
+  const auto most = static_cast<std::size_t>(std::max(best, 0));
+  if (directions.size() == 1 && top.size() > most) top.resize(most);
   std::vector<EdgeWarning> out;
   if (top.size() < 3) return out;  // one or two trials say nothing about a range
   for (std::size_t i = 0; i < space.size(); ++i) {

@@ -91,12 +91,15 @@ std::vector<BestSoFar> best_so_far(const History& history, Direction direction);
 
 /// "`lr` is at the top of its range in 4 of the 5 best trials: widen it". Looks at integers, reals and ordinals with more
 /// than two values; for reals the outer 5 % of the range (on a log scale, if the parameter has one) count as its edge.
+/// The best trials: the first `best` of leaderboard(); with several objectives the Pareto front (nas/front.h), however many it has.
+/// Of both ends of a front one is often the edge of a range (the smallest model, the largest): only a share of 4/5 is a warning.
 struct EdgeWarning {
   std::string parameter;
   bool top = false;
   int hits = 0, of = 0;
   std::string text() const;
 };
-std::vector<EdgeWarning> edge_warnings(const Space& space, const History& history, Direction direction, int best = 5);
+std::vector<EdgeWarning> edge_warnings(const Space& space, const History& history, std::span<const Direction> directions,
+                                       int best = 5);
 
 }  // namespace lathe::nas

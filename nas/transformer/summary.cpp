@@ -69,7 +69,7 @@ StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header) 
   row.finished = run.finished;
   row.exhausted = run.exhausted;
   row.space = header.space.count().text();
-  for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions[0]))
+  for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions))
     row.hints.push_back(warning.text());
   return row;
 }

@@ -243,9 +243,9 @@ TEST_CASE("analysis: the best lies on the edge of the range") {
     h.trials.push_back(
         done(static_cast<std::int64_t>(h.trials.size()), value, space.point({{"lr", lr}, {"h", hidden}, {"c", "z"}, {"two", 1}})));
   };
-  CHECK(edge_warnings(space, h, Direction::maximise).empty());
+  CHECK(edge_warnings(space, h, std::vector{Direction::maximise}).empty());
   add(5, 9.9e-3, 1), add(4, 8.5e-3, 1), add(3, 9e-3, 1), add(2, 1e-3, 1), add(1, 9.5e-3, 5), add(0, 1e-4, 9);
-  const auto warnings = edge_warnings(space, h, Direction::maximise);
+  const auto warnings = edge_warnings(space, h, std::vector{Direction::maximise});
   REQUIRE(warnings.size() == 2);
   CHECK(warnings[0].text() == "`lr` is at the top of its range in 4 of the 5 best trials: widen it");
   CHECK(warnings[1].text() == "`h` is at the bottom of its range in 4 of the 5 best trials: widen it");
