@@ -30,6 +30,8 @@ const std::vector<Command>& commands() {
     std::vector<Command> list = {init_command(),    check_command(),  search_command(),   train_command(),   evaluate_command(),
                                  predict_command(), report_command(), tokenize_command(), generate_command()};
     for (Command& command : study_commands()) list.push_back(std::move(command));
+    for (Command& command : study_analysis_commands()) list.push_back(std::move(command));
+    list.push_back(study_compare_command());
     list.push_back(help_command());
     return list;
   }();
