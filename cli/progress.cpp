@@ -147,6 +147,10 @@ void SearchProgress::retried(const TaskKey& key, const std::string& reason) {
   console_.warn(str("trial #", key.trial, " runs again: ", reason));
 }
 
+void SearchProgress::refused(std::int64_t trial, const std::string& reason) {
+  console_.warn(str("trial ", trial, " of another program is left out: ", reason));
+}
+
 void SearchProgress::begin_finalists(std::int64_t trainings) {
   const std::lock_guard lock(mutex_);
   finalists_ = true;

@@ -47,6 +47,7 @@ class SearchProgress final : public nas::Observer {
   void started(const nas::TaskKey& key, const nas::Segment& segment) override;
   void computed(const nas::TaskKey& key, const nas::SegmentResult& result) override;
   void retried(const nas::TaskKey& key, const std::string& reason) override;
+  void refused(std::int64_t trial, const std::string& reason) override;
 
   /// The study is over; `trainings` of finalists come next.
   void begin_finalists(std::int64_t trainings);

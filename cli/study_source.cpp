@@ -92,14 +92,20 @@ StudySource open_or_create_study(const Config& config, const fs::path& folder, n
   const std::string place = url.empty() ? (folder / "study.db").string() : url;
   source.place = shown_place(place);
   source.backend = open_database(place, true);
-  const std::vector<std::string> names = study_names(*source.backend);
-  const bool exists = std::find(names.begin(), names.end(), header.name) != names.end();
+  const std::vector<nas::StudySummary> studies = source.backend->studies();
+  const auto found = std::find_if(studies.begin(), studies.end(), [&](const auto& study) { return study.name == header.name; });
+  std::vector<std::string> names;
+  for (const nas::StudySummary& study : studies) names.push_back(study.name);
+  const bool exists = found != studies.end();
   if (!exists && resumes && !names.empty())
     throw InputError(str(source.place, ": holds no study ", header.name, ", which ", folder.string(),
                          " would go on with (was the folder renamed?); give one of ", join(names, ", "), " as storage.name in ",
                          (folder / "config.toml").string()));
   std::optional<nas::WarmStart> earlier;
-  if (exists) {
+  if (exists && found->header.empty()) {
+    console.note(str("mixed   goes on with study ", header.name, " of another program, ", found->trials, " trials"));
+    source.storage = source.backend->take_over(header);
+  } else if (exists) {
     source.storage = source.backend->open(header.name);
     header.warm_start = header_member(source.storage->header(), "warm_start");
     require_same_study(source.storage->header(), header.json(), folder.string());

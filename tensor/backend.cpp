@@ -41,6 +41,7 @@ const ProductKernels& bf16_products();
 #if defined(LATHE_ONEDNN)
 namespace onednn {
 bool runs_here();
+std::string version();
 const Kernels<float>& table();
 }  // namespace onednn
 #endif
@@ -184,7 +185,13 @@ std::string numerics_tag(std::string_view name) {
   if (name.empty()) name = best_backend().name;
   if (name == kBf16) return str(kNumerics, "+", kBf16);
   for (const Backend& backend : kBackends)
-    if (name == backend.name && backend.numerics) return str(kNumerics, "+", backend.numerics);
+    if (name == backend.name && backend.numerics) {
+      std::string tag = str(kNumerics, "+", backend.numerics);
+#if defined(LATHE_ONEDNN)
+      if (backend.table == onednn::table) tag += "-" + onednn::version();
+#endif
+      return tag;
+    }
   return kNumerics;
 }
 

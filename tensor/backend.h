@@ -37,7 +37,7 @@ std::vector<std::string> bf16_backends();
 std::vector<std::string> inexact_backends();
 
 /// The numerics that a Context with this ContextOptions::backend computes, as models, checkpoints and studies carry them:
-/// kNumerics, with "+bf16" or "+onednn" behind it for bits of its own.
+/// kNumerics, with "+bf16" or "+onednn-<version>" behind it for bits of its own.
 std::string numerics_tag(std::string_view backend = {});
 
 }  // namespace lathe

@@ -195,6 +195,11 @@ class MemoryBackend final : public Backend {
     throw InputError(message);
   }
 
+  void remove(const std::string& name) override {
+    open(name);  // throws, with the nearest name
+    studies_.erase(name);
+  }
+
  private:
   std::map<std::string, std::shared_ptr<StudyData>> studies_;
   ClockMs clock_;

@@ -284,6 +284,20 @@ class SqlBackend final : public Backend {
 
   std::unique_ptr<Storage> open(const std::string& name) override { return std::make_unique<SqlStorage>(db_, require(name), name); }
 
+  void remove(const std::string& name) override {
+    static constexpr const char* kOfTrials[] = {"trial_user_attributes", "trial_system_attributes",   "trial_params",
+                                                "trial_values",          "trial_intermediate_values", "trial_heartbeats"};
+    static constexpr const char* kOfStudies[] = {
+        "trials",       "study_directions", "study_user_attributes", "study_system_attributes", "lathe_studies",
+        "lathe_events", "lathe_trials",     "lathe_tasks",           "lathe_outside",           "studies"};
+    db_->transaction(SqlWork::structure, [&] {
+      const std::int64_t study = require(name);
+      for (const char* table : kOfTrials)
+        db_->execute(str("DELETE FROM ", table, " WHERE trial_id IN (SELECT trial_id FROM trials WHERE study_id = $1)"), {study});
+      for (const char* table : kOfStudies) db_->execute(str("DELETE FROM ", table, " WHERE study_id = $1"), {study});
+    });
+  }
+
   ForeignStudy foreign_study(const std::string& name) override { return read_foreign_study(*db_, require_foreign(name)); }
 
   std::unique_ptr<Storage> take_over(const StudyHeader& header) override {

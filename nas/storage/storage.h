@@ -191,6 +191,8 @@ class Backend {
   virtual std::unique_ptr<Storage> create(const StudyHeader& header) = 0;
   /// InputError with the nearest name if there is none.
   virtual std::unique_ptr<Storage> open(const std::string& name) = 0;
+  /// Deletes the study and everything that belongs to it, for ever. InputError as open().
+  virtual void remove(const std::string& name) = 0;
 
   /// A study without a header of lathe. InputError: no such study, or one of lathe.
   virtual ForeignStudy foreign_study(const std::string& name);

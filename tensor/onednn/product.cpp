@@ -202,6 +202,11 @@ std::shared_ptr<const Product> Product::get(const ProductKey& key) {
   return kept.products.emplace(key, std::move(made)).first->second;
 }
 
+std::string version() {
+  const dnnl_version_t* v = dnnl_version();
+  return str(v->major, ".", v->minor, ".", v->patch);
+}
+
 bool runs_here() {
   static const bool computes = [] {
     try {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 namespace lathe::onednn {
 
@@ -51,5 +52,8 @@ class Product {
 
 /// Can oneDNN compute on this machine? Some of its builds need a runtime that may be missing.
 bool runs_here();
+
+/// "3.2.1": other versions compute other bits.
+std::string version();
 
 }  // namespace lathe::onednn
