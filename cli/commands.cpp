@@ -29,9 +29,11 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> list = {init_command(),    check_command(),  search_command(),   train_command(),   evaluate_command(),
                                  predict_command(), report_command(), tokenize_command(), generate_command()};
+    list.push_back(worker_command());
     for (Command& command : study_commands()) list.push_back(std::move(command));
     for (Command& command : study_analysis_commands()) list.push_back(std::move(command));
     list.push_back(study_compare_command());
+    for (Command& command : study_edit_commands()) list.push_back(std::move(command));
     list.push_back(help_command());
     return list;
   }();

@@ -15,8 +15,10 @@ Command train_command();
 Command evaluate_command();
 Command predict_command();
 Command report_command();
+Command worker_command();
 std::vector<Command> study_commands();           ///< that look at a study
 std::vector<Command> study_analysis_commands();  ///< that compute from one
+std::vector<Command> study_edit_commands();      ///< that make or change one
 Command study_compare_command();
 /// A command on one study: RUN|DATABASE, --storage, --name.
 Command study_command(std::string_view name, std::string_view summary, int (*run)(Invocation&));

@@ -46,7 +46,7 @@ TEST_CASE("mistakes on the command line") {
   CHECK(error_of({"serach"}) == "unknown command `serach`; did you mean `search`? (lathe -h)");
   CHECK(error_of({"--jsno"}).starts_with("unknown option --jsno; options follow the command"));
   CHECK(error_of({"study"}).starts_with(
-      "lathe study needs one of: list, show, trials, best, hash, export"));
+      "lathe study needs one of: list, show, trials, best, hash, export, create, ask, tell, enqueue, copy, delete"));
   CHECK(error_of({"study", "hsah"}).find("did you mean hash?") != std::string::npos);
   CHECK(error_of({"study", "hash", "--nmae", "x"}).find("similar: --name") != std::string::npos);
   CHECK(error_of({"search", "reviews.tsv", "--trials"}) == "--trials needs a value: --trials N (lathe search -h)");
