@@ -68,6 +68,31 @@ TEST_CASE("studies are found by name") {
   }
 }
 
+TEST_CASE("a deleted study is gone with its tasks, and the others stay") {
+  for (const std::string& kind : kinds_of_storage()) {
+    CAPTURE(kind);
+    const auto p = std::make_unique<Place>(kind);
+    const StudyHeader header = small_study();
+    StudyHeader other = header;
+    other.name = "other";
+    const std::vector<Event> batch = first_batch(header);
+    for (const StudyHeader& h : {header, other}) {
+      auto storage = p->backend->create(h);
+      REQUIRE(storage->append(0, batch, h.space));
+      REQUIRE(storage->offer(batch.size(), tasks_of({{0, 3}, {1, 2}})));
+    }
+    CHECK_THROWS_WITH_AS(p->backend->remove("smal"), doctest::Contains("did you mean `small`?"), InputError);
+    p->backend->remove("small");
+    CHECK_THROWS_AS(p->backend->open("small"), InputError);
+    REQUIRE(p->backend->studies().size() == 1);
+    CHECK(p->backend->open("other")->events(0).size() == batch.size());
+    CHECK(p->backend->open("other")->tasks().size() == 2);
+    auto again = p->backend->create(header);
+    CHECK(again->events(0).empty());
+    CHECK(again->tasks().empty());
+  }
+}
+
 TEST_CASE("a task is claimed once, in the order of priority, and fenced") {
   for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);
