@@ -95,8 +95,8 @@ class Worker {
       config_ = configuration(invocation_, is_config ? argument : "");
     }
     std::string place = is_config ? "" : argument;
-    // The run's configuration may keep its study elsewhere.
-    if (place.empty() || !config_.text("storage.url").empty()) place = config_.text("storage.url");
+    // A run may keep its study elsewhere. A database that is named comes first: a server has other names on other machines.
+    if (place.empty() || (!folder_.empty() && !config_.text("storage.url").empty())) place = config_.text("storage.url");
     if (place.empty()) throw InputError("which study? Name a run folder, or a database and -c its configuration (lathe worker -h)");
     std::string name = invocation_.value("--name", config_.text("storage.name"));
     if (name.empty() && !folder_.empty() && !config_.text("storage.url").empty()) name = study_name(config_, folder_);
