@@ -138,6 +138,13 @@ std::string study_place(Invocation& invocation) {
 }
 
 StudySource open_study(const std::string& place, const std::string& wish) {
+  const fs::path folder = is_url(place) ? fs::path() : fs::path(place);
+  if (fs::is_directory(folder) && !fs::exists(folder / "study.db") && fs::exists(folder / "config.toml")) {
+    Config config;  // the run may keep its study elsewhere
+    config.read_file(folder / "config.toml");
+    if (const std::string& url = config.text("storage.url"); !url.empty())
+      return open_study(url, wish.empty() ? study_name(config, folder) : wish);
+  }
   StudySource source;
   source.place = shown_place(place);
   source.backend = open_database(place, false);

@@ -45,7 +45,8 @@ std::string header_member(const std::string& header, const char* name);
 
 /// What a command on studies is given: RUN|DATABASE, or --storage, or $LATHE_STORAGE. InputError if there is none.
 std::string study_place(Invocation& invocation);
-/// The study of this name, or, if it is empty, the only one. InputError: several, or none.
+/// The study of this name, or, if it is empty, the only one; that of a run whose storage.url is elsewhere is found by its
+/// configuration. InputError: several, or none.
 StudySource open_study(const std::string& place, const std::string& name);
 /// The one that study_place() and --name say.
 StudySource open_study(Invocation& invocation);

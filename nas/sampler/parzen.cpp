@@ -22,7 +22,7 @@ double MassCache::operator()(double a, double b) {
   const std::uint64_t mixed =
       (std::bit_cast<std::uint64_t>(a) * 0x9E3779B97F4A7C15u) ^ (std::bit_cast<std::uint64_t>(b) * 0xC2B2AE3D27D4EB4Fu);
   Entry& entry = entries_[(mixed ^ (mixed >> 29) ^ (mixed >> 45)) % kSize];
-  if (!entry.used || entry.a != a || entry.b != b) entry = {a, b, log_normal_mass(a, b), true};
+  if (!entry.used || entry.a != a || entry.b != b) entry = {a, b, mass_(a, b), true};
   return entry.value;
 }
 
@@ -147,8 +147,7 @@ double ParzenLine::sum(const Group& group, std::size_t from, std::size_t to, con
   if (axis_->kind() == Axis::Kind::stepped) {
     double sum = 0;
     for (std::size_t k = from; k < to; ++k)
-      sum += group.factor[k] *
-             exp_of_negative(cache((place.left - group.mu[k]) * group.inverse[k], (place.right - group.mu[k]) * group.inverse[k]));
+      sum += group.factor[k] * cache((place.left - group.mu[k]) * group.inverse[k], (place.right - group.mu[k]) * group.inverse[k]);
     return sum;
   }
   double lanes[4] = {0, 0, 0, 0};  // a fixed order of summation that four units share

@@ -11,6 +11,7 @@
 // Densities of layouts, not of values: the Jacobian of a logarithm is the same in two mixtures and drops out of their ratio.
 // Source: Bergstra et al., NeurIPS 2011; Watanabe, arXiv:2304.11127; the constants are those of Optuna 5.0.
 #pragma once
+#include <lathe/nas/normal.h>
 #include <lathe/nas/sampler/ledger.h>
 
 #include <cstdint>
@@ -19,10 +20,11 @@
 
 namespace lathe::nas {
 
-/// log(Φ(b) − Φ(a)), remembered: stepped ranges ask for the same masses again and again.
+/// A function of two numbers, remembered: stepped ranges ask for the same masses Φ(b) − Φ(a) again and again.
 class MassCache {
  public:
-  MassCache() : entries_(kSize) {}
+  using Mass = double (*)(double a, double b);
+  explicit MassCache(Mass mass) : mass_(mass), entries_(kSize) {}
   double operator()(double a, double b);
 
  private:
@@ -31,6 +33,7 @@ class MassCache {
     double a = 0, b = 0, value = 0;
     bool used = false;
   };
+  Mass mass_;
   std::vector<Entry> entries_;
 };
 
@@ -114,7 +117,8 @@ class ParzenBuilder {
   /// The same for one parameter: besides what candidates are drawn from, the densities of both sides.
   void build_line(const std::vector<Side>& sides, std::size_t axis, bool equal_below, ParzenMixture& below, ParzenLine& below_line,
                   ParzenLine& above_line);
-  MassCache& masses() { return masses_; }
+  MassCache& masses() { return masses_; }          ///< normal_mass, for ParzenLine
+  MassCache& log_masses() { return log_masses_; }  ///< log_normal_mass, for ParzenMixture
 
  private:
   struct Memory {
@@ -132,7 +136,7 @@ class ParzenBuilder {
   double norm(const Axis& axis, double mu, double sigma) const;
 
   const Ledger& ledger_;
-  MassCache masses_;
+  MassCache masses_{normal_mass}, log_masses_{log_normal_mass};
   std::vector<Memory> memory_[2];     // by side, by axis
   std::vector<std::uint32_t> index_;  // by trial: kernel within its side
   std::vector<Side> here_;

@@ -175,8 +175,11 @@ void TpeSampler::prepare(const SamplerView& view) {
 }
 
 std::pair<double, double> TpeSampler::log_densities(Block& block, const std::vector<Place>& places) {
-  MassCache& masses = builder_.masses();
-  if (places.size() == 1) return {block.below_line.log_density(places[0], masses), block.above_line.log_density(places[0], masses)};
+  if (places.size() == 1) {
+    MassCache& masses = builder_.masses();
+    return {block.below_line.log_density(places[0], masses), block.above_line.log_density(places[0], masses)};
+  }
+  MassCache& masses = builder_.log_masses();
   return {block.below.log_density(places, masses), block.above.log_density(places, masses)};
 }
 
