@@ -45,8 +45,10 @@ TEST_CASE("mistakes on the command line") {
   write("reviews.tsv", reviews(200));
   CHECK(error_of({"serach"}) == "unknown command `serach`; did you mean `search`? (lathe -h)");
   CHECK(error_of({"--jsno"}).starts_with("unknown option --jsno; options follow the command"));
-  CHECK(error_of({"study"}).starts_with(
-      "lathe study needs one of: list, show, trials, best, hash, export, create, ask, tell, enqueue, copy, delete"));
+  CHECK(
+      error_of({"study"}).starts_with("lathe study needs one of: list, show, trials, best, hash, export, front, slice, contour, "
+                                      "importance, compare, create, ask, tell, "
+                                      "enqueue, copy, delete"));
   CHECK(error_of({"study", "hsah"}).find("did you mean hash?") != std::string::npos);
   CHECK(error_of({"study", "hash", "--nmae", "x"}).find("similar: --name") != std::string::npos);
   CHECK(error_of({"search", "reviews.tsv", "--trials"}) == "--trials needs a value: --trials N (lathe search -h)");
@@ -74,8 +76,8 @@ TEST_CASE("mistakes on the command line") {
   CHECK(error_of({"tokenize", "text"}).starts_with("which tokenizer? --vocab FILE"));
   CHECK(error_of({"tokenize", "--learn", "reviews.tsv", "--stats", "reviews.tsv"}).find("exclude each other") != std::string::npos);
   CHECK(error_of({"study", "hash"}).starts_with("which study?"));
-  CHECK(error_of({"study", "hash", "postgresql://host/db"}).find("expected a run folder, a file or sqlite:///FILE") !=
-        std::string::npos);
+  CHECK(error_of({"study", "hash", "mysql://host/db"}) ==
+        "mysql://…: unknown kind of storage; expected a file, sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE");
   CHECK(error_of({"study", "hash", "reviews.tsv"}).find("reviews.tsv") != std::string::npos);
   CHECK(error_of({"help", "serach"}) == "no help on `serach`; did you mean search?");
 }
