@@ -162,18 +162,19 @@ Problem one_objective(std::string name, Space space, double optimum, std::functi
 }
 
 double error_of(const Sst2Run& run) { return 1 - run.accuracy[kSst2Epochs - 1]; }
+double loss_of(const Sst2Run& run) { return *std::min_element(run.loss, run.loss + kSst2Epochs); }
 
 Problem table_problem(const std::string& name, const std::string& file) {
   const auto table = std::make_shared<const Sst2Table>(file);
-  if (name == "sst2") {
-    double best = 1;
-    sst2_space().enumerate([&](const Point& p) { return best = std::min(best, error_of(table->at(p))), true; });
-    return one_objective(name, sst2_space(), best, [table](const Point& p) { return error_of(table->at(p)); });
-  }
-  return {name, sst2_space(), {"error", "log10_flops"}, {}, 0, {0.5, 7}, [table](const Point& p) {
-            const Sst2Run& run = table->at(p);
-            return Outcome{{error_of(run), log10(static_cast<double>(run.sentence_flops))}, {}};
-          }};
+  if (name == "sst2_flops")
+    return {name, sst2_space(), {"error", "log10_flops"}, {}, 0, {0.5, 7}, [table](const Point& p) {
+              const Sst2Run& run = table->at(p);
+              return Outcome{{error_of(run), log10(static_cast<double>(run.sentence_flops))}, {}};
+            }};
+  const auto value = name == "sst2_loss" ? loss_of : error_of;
+  double best = 100;
+  sst2_space().enumerate([&](const Point& p) { return best = std::min(best, value(table->at(p))), true; });
+  return one_objective(name, sst2_space(), best, [table, value](const Point& p) { return value(table->at(p)); });
 }
 
 }  // namespace
@@ -196,7 +197,7 @@ Problem problem(const std::string& name, const std::string& table) {
     return {name, box(10, 0, 1), {"f1", "f2"}, {}, 0, {1.1, 6}, [which](const Point& p) { return zdt(which, p); }};
   }
   if (name == "c2dtlz2") return {name, box(5, 0, 1), {"f1", "f2", "f3"}, {"c2"}, 0, {1.5, 1.5, 1.5}, constrained_dtlz2};
-  if (name == "sst2" || name == "sst2_flops") return table_problem(name, table);
+  if (name == "sst2" || name == "sst2_loss" || name == "sst2_flops") return table_problem(name, table);
   const auto near = nearest(name, problem_names());
   throw InputError(str("no problem `", name, "`", near ? "; did you mean `" + *near + "`?" : ""));
 }
