@@ -46,6 +46,11 @@ StopSignals::~StopSignals() {
   active_flag.store(nullptr);
 }
 
+bool StopSignals::asked() {
+  const nas::StopFlag* flag = active_flag.load();
+  return flag && flag->requested();
+}
+
 int StopSignals::exit_code() { return last_signal.load() == SIGTERM ? 128 + SIGTERM : 128 + SIGINT; }
 
 }  // namespace lathe::cli

@@ -17,6 +17,8 @@ class StopSignals {
   nas::StopFlag flag() const { return flag_; }
   bool requested() const { return flag_.requested(); }
 
+  /// Has the one that lives been asked to stop?
+  static bool asked();
   /// Exit code for the latest signal of the process: 143 after SIGTERM, else 130.
   static int exit_code();
 

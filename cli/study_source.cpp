@@ -3,6 +3,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/model_config.h>
+#include <lathe/cli/signals.h>
 #include <lathe/nas/storage/open.h>
 
 #include <algorithm>
@@ -68,11 +69,18 @@ std::string shown_place(const std::string& place) {
   return (path / "study.db").string();
 }
 
-std::unique_ptr<nas::Backend> open_database(const std::string& place, bool create) {
-  if (is_url(place) || !fs::is_directory(place)) return nas::open_backend(place, create);
+nas::ServerOptions while_away(Console& console) {
+  nas::ServerOptions options;
+  options.give_up = StopSignals::asked;
+  options.notice = [&console](const std::string& text) { console.warn(text); };
+  return options;
+}
+
+std::unique_ptr<nas::Backend> open_database(const std::string& place, bool create, const nas::ServerOptions& options) {
+  if (is_url(place) || !fs::is_directory(place)) return nas::open_backend(place, create, options);
   const fs::path file = fs::path(place) / "study.db";
   if (!fs::exists(file)) throw InputError(place + ": is not a run folder (no study.db in it)");
-  return nas::open_backend(file.string(), create);
+  return nas::open_backend(file.string(), create, options);
 }
 
 std::string study_name(const Config& config, const fs::path& folder) {
@@ -91,7 +99,7 @@ StudySource open_or_create_study(const Config& config, const fs::path& folder, n
   const std::string& url = config.text("storage.url");
   const std::string place = url.empty() ? (folder / "study.db").string() : url;
   source.place = shown_place(place);
-  source.backend = open_database(place, true);
+  source.backend = open_database(place, true, while_away(console));
   const std::vector<nas::StudySummary> studies = source.backend->studies();
   const auto found = std::find_if(studies.begin(), studies.end(), [&](const auto& study) { return study.name == header.name; });
   std::vector<std::string> names;
@@ -137,17 +145,17 @@ std::string study_place(Invocation& invocation) {
   throw InputError(str("which study? Name a run folder or a database (lathe ", invocation.command().name, " -h)"));
 }
 
-StudySource open_study(const std::string& place, const std::string& wish) {
+StudySource open_study(const std::string& place, const std::string& wish, const nas::ServerOptions& options) {
   const fs::path folder = is_url(place) ? fs::path() : fs::path(place);
   if (fs::is_directory(folder) && !fs::exists(folder / "study.db") && fs::exists(folder / "config.toml")) {
     Config config;  // the run may keep its study elsewhere
     config.read_file(folder / "config.toml");
     if (const std::string& url = config.text("storage.url"); !url.empty())
-      return open_study(url, wish.empty() ? study_name(config, folder) : wish);
+      return open_study(url, wish.empty() ? study_name(config, folder) : wish, options);
   }
   StudySource source;
   source.place = shown_place(place);
-  source.backend = open_database(place, false);
+  source.backend = open_database(place, false, options);
   std::string name = wish;
   if (name.empty()) {
     const std::vector<std::string> names = study_names(*source.backend);

@@ -3,7 +3,7 @@
 #include <lathe/cli/config.h>
 #include <lathe/cli/options.h>
 #include <lathe/nas/proposals.h>
-#include <lathe/nas/storage/storage.h>
+#include <lathe/nas/storage/open.h>
 
 #include <filesystem>
 #include <memory>
@@ -19,7 +19,9 @@ struct StudySource {
 
 /// The one way in: the studies of a run folder (its study.db), or of whatever nas::open_backend() opens. InputError for a folder
 /// without study.db and for URLs of databases that this build does not know.
-std::unique_ptr<nas::Backend> open_database(const std::string& place, bool create);
+std::unique_ptr<nas::Backend> open_database(const std::string& place, bool create, const nas::ServerOptions& options = {});
+/// While a server is away: `console` says so, and a signal ends the waiting.
+nas::ServerOptions while_away(Console& console);
 /// `place` as messages name it: the file of a run folder.
 std::string shown_place(const std::string& place);
 
@@ -47,7 +49,7 @@ std::string header_member(const std::string& header, const char* name);
 std::string study_place(Invocation& invocation);
 /// The study of this name, or, if it is empty, the only one; that of a run whose storage.url is elsewhere is found by its
 /// configuration. InputError: several, or none.
-StudySource open_study(const std::string& place, const std::string& name);
+StudySource open_study(const std::string& place, const std::string& name, const nas::ServerOptions& options = {});
 /// The one that study_place() and --name say.
 StudySource open_study(Invocation& invocation);
 

@@ -101,7 +101,7 @@ class Worker {
     std::string name = invocation_.value("--name", config_.text("storage.name"));
     if (name.empty() && !folder_.empty() && !config_.text("storage.url").empty()) name = study_name(config_, folder_);
     if (const std::string out = invocation_.value("--out"); !out.empty()) folder_ = out;
-    source_ = open_study(place, name);
+    source_ = open_study(place, name, while_away(console_));
     if (!config_.own_objective() && config_.text("data.train").empty())
       throw InputError(str(source_.place,
                            ": a worker needs the configuration of the study; give -c FILE, such as the config.toml of "
