@@ -29,12 +29,17 @@ namespace {
 /// Tells the callbacks, and the objective whose trial is over.
 class Watch final : public Observer {
  public:
-  Watch(Study& study, std::vector<Study::Callback>& callbacks, FunctionRunner& runner, Observer* next)
-      : study_(study), callbacks_(callbacks), runner_(runner), next_(next ? next : &silent_) {}
+  Watch(Study& study, std::vector<Study::Callback>& callbacks, FunctionRunner& runner, std::vector<std::string>& left_out,
+        Observer* next)
+      : study_(study), callbacks_(callbacks), runner_(runner), left_out_(left_out), next_(next ? next : &silent_) {}
   void resumed(const VirtualTime& engine) override { next_->resumed(engine); }
   void started(const TaskKey& key, const Segment& segment) override { next_->started(key, segment); }
   void computed(const TaskKey& key, const SegmentResult& result) override { next_->computed(key, result); }
   void retried(const TaskKey& key, const std::string& reason) override { next_->retried(key, reason); }
+  void refused(std::int64_t trial, const std::string& why) override {
+    left_out_.push_back(str("trial ", trial, ": ", why));
+    next_->refused(trial, why);
+  }
   void committed(const Event& event, const VirtualTime& engine) override {
     next_->committed(event, engine);
     if (event.kind != Event::Kind::finish) return;
@@ -47,6 +52,7 @@ class Watch final : public Observer {
   Study& study_;
   std::vector<Study::Callback>& callbacks_;
   FunctionRunner& runner_;
+  std::vector<std::string>& left_out_;
   Observer silent_;
   Observer* next_;
 };
@@ -90,7 +96,7 @@ StudyRun Study::optimize(Function function, ExecutorOptions options) {
   open();
   stop_ = options.stop;
   FunctionRunner runner(std::move(function), {max_reports_, header_.directions.size(), header_.space, defines});
-  Watch watch(*this, callbacks_, runner, options.observer);
+  Watch watch(*this, callbacks_, runner, left_out_, options.observer);
   options.observer = &watch;
   StudyRun run = execute(header_, runner, *storage_, options);
   history_ = run.history;
@@ -116,7 +122,8 @@ void Study::begin_asking() {
     std::vector<Event> batch;
     try {
       batch = take_up(*engine_, trial);
-    } catch (const InputError&) {  // it does not fit
+    } catch (const InputError& e) {
+      left_out_.push_back(str("trial ", trial.number, ": ", e.what()));
       continue;
     }
     append(from, batch);

@@ -105,6 +105,8 @@ class Study {
   const StudyHeader& header() const { return header_; }  ///< with the space that was found, once optimize() has begun
   const History& history() const { return history_; }    ///< as of the last optimize(), tell()
   std::string hash();                                    ///< of what is committed
+  /// Trials of other programs in a study that both write to which do not fit (foreign.h), and why; one sentence each.
+  const std::vector<std::string>& left_out() const { return left_out_; }
   /// The first of leaderboard(). InputError: no trial is complete.
   const Trial& best() const;
 
@@ -120,6 +122,7 @@ class Study {
   int max_reports_ = 0;
   StopFlag stop_;
   std::vector<Callback> callbacks_;
+  std::vector<std::string> left_out_;
   std::optional<VirtualTime> engine_;  // of ask() and tell()
   std::set<std::int64_t> asked_;
   History history_;

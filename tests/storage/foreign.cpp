@@ -162,6 +162,34 @@ TEST_CASE("trials that do not fit are told with the reason, once, and stay away"
   CHECK(storage->foreign_changes() == std::vector<std::string>{"5 trials were added by another program"});
 }
 
+TEST_CASE("a Study tells of trials that do not fit, to its observer too, whether it optimises or asks") {
+  for (const bool asks : {false, true}) {
+    CAPTURE(asks);
+    const TemporaryFolder folder;
+    const auto file = folder / "study.db";
+    StudyHeader header = small_study(4);
+    header.judging.unit_value = Judging::UnitValue::last;  // as Study sets it
+    sqlite_backend(file, true)->create(header);
+    change(file, "INSERT INTO trials (number, study_id, state) VALUES (0, 1, 'COMPLETE')");
+    const auto backend = sqlite_backend(file, false);
+    Study study(header, backend.get());
+    struct Log final : Observer {
+      void refused(std::int64_t, const std::string&) override { ++count; }
+      int count = 0;
+    } log;
+    if (asks) {
+      CHECK(study.ask().has_value());
+    } else {
+      ExecutorOptions options;
+      options.observer = &log;
+      study.optimize([](TrialHandle&) { return std::vector<double>{1}; }, std::move(options));
+      CHECK(log.count == 1);
+    }
+    REQUIRE(study.left_out().size() == 1);
+    CHECK(contains(study.left_out()[0], "trial 0: "));
+  }
+}
+
 TEST_CASE("trials that come while a study runs are taken up, by several processes alike") {
   const TemporaryFolder folder;
   const auto file = folder / "study.db";
