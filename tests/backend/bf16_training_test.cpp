@@ -6,36 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "tests/train/support.h"
+#include "tests/backend/training.h"
 
 namespace lathe {
 namespace {
-
-// Rows of 3 to 30 tokens; the third of the vocabulary that the first one is from is the label.
-data::EncodedDataset rows(int count, std::uint64_t seed) {
-  Random random(random_key(seed, 0, "bf16 rows"));
-  data::EncodedDataset out;
-  for (int i = 0; i < count; ++i) {
-    std::vector<std::int32_t> ids(3 + random.below(28));
-    for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(train::test::kVocabulary));
-    out.add(ids, ids[0] * 3 / static_cast<std::int32_t>(train::test::kVocabulary));
-  }
-  return out;
-}
-
-nn::TransformerConfig architecture() {
-  nn::TransformerConfig config = nn::TransformerConfig::uniform({.layers = 2, .hidden = 24, .heads = 2, .ffn = 51});
-  config.vocab_size = train::test::kVocabulary;
-  config.max_tokens = 30;
-  config.classes = 3;
-  config.dropout = config.attention_dropout = 0.1;
-  return config;
-}
 
 struct Run {
   std::string hash;
@@ -44,11 +22,12 @@ struct Run {
 };
 
 Run training(const std::string& backend, int threads) {
-  const data::EncodedDataset train = rows(200, 1), valid = rows(40, 2);
+  const data::EncodedDataset train = test::labelled_rows(200, 1), valid = test::labelled_rows(40, 2);
   train::TrainConfig config = train::test::training();
   config.batch_rows = 40;  // about 650 tokens: several groups, cut at odd rows too
   config.lr = 3e-3;
-  train::test::Session session(config, train, valid, architecture(), {.backend = backend, .threads = threads, .seed = 3});
+  train::test::Session session(config, train, valid, test::small_transformer(51),
+                               {.backend = backend, .threads = threads, .seed = 3});
   Run run;
   session.trainer.on_step = [&](std::int64_t, std::int64_t, double loss) { run.losses.push_back(loss); };
   session.finish();
@@ -93,25 +72,7 @@ TEST_CASE("bf16: numerics are named, the same for all that compute them, and a c
   const std::vector<std::string> exact = available_backends(), inexact = inexact_backends();
   CHECK(std::count(exact.begin(), exact.end(), "bf16") == 0);
   CHECK(std::count(inexact.begin(), inexact.end(), "bf16") == 1);
-  const data::EncodedDataset train = rows(40, 1), valid = rows(20, 2);
-  const auto session = [&](const std::string& backend) {
-    return std::make_unique<train::test::Session>(train::test::training(), train, valid, architecture(),
-                                                  ContextOptions{.backend = backend});
-  };
-  const auto own = session("bf16"), emulated = session("bf16-scalar"), other = session("scalar");
-  own->advance(2);
-  other->advance(1);
-  const auto refuses = [](train::Trainer& trainer, const std::string& bytes) {
-    try {
-      trainer.restore(bytes, "c");
-    } catch (const InputError& e) {
-      return std::string(e.what()).find(numerics_tag("bf16") + "\"") != std::string::npos;
-    }
-    return false;
-  };
-  CHECK(refuses(other->trainer, own->trainer.checkpoint()));
-  CHECK(refuses(own->trainer, other->trainer.checkpoint()));
-  CHECK_NOTHROW(emulated->trainer.restore(own->trainer.checkpoint(), "c"));
+  test::check_checkpoints("bf16", "bf16-scalar");
 }
 
 }  // namespace

@@ -5,17 +5,17 @@
 
 #include <csignal>
 
-#include <sys/wait.h>
-
 #include "tests/nas/combinations.h"
 #include "tests/nas/executor_support.h"
 #include "tests/storage/place.h"
+#include "tests/storage/process.h"
 #include "tests/storage/study.h"
 
 namespace lathe::nas {
 namespace {
 
 using namespace std::chrono_literals;
+using lathe::test::wait_for;
 using test::Choice;
 using test::combined;
 using test::FickleStorage;
@@ -25,10 +25,7 @@ using test::ShakyObjective;
 
 /// A process that works on the study, with leases that get lost. It exits with 0 if the study is finished and has this hash.
 pid_t start(const StudyHeader& header, const std::string& url, const std::string& hash, int workers, std::uint64_t schedule) {
-  const pid_t child = fork();
-  if (child != 0) return child;
-  int code = 70;
-  try {
+  return lathe::test::spawn([&] {
     const auto storage = open_backend(url, false)->open(header.name);
     FickleStorage fickle(*storage, schedule);
     ShakyObjective objective(schedule, 400, 0.02);
@@ -38,17 +35,8 @@ pid_t start(const StudyHeader& header, const std::string& url, const std::string
     options.lease = 60ms;
     options.max_failures = 1000;
     const StudyRun run = execute(header, objective, fickle, options);
-    code = run.finished && run.hash == hash ? 0 : 1;
-  } catch (const std::exception& error) {
-    fprintf(stderr, "child: %s\n", error.what());
-  }
-  _exit(code);
-}
-
-int wait_for(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return run.finished && run.hash == hash ? 0 : 1;
+  });
 }
 
 std::string calm_hash(const StudyHeader& header) {

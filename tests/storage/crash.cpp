@@ -5,9 +5,8 @@
 #include <map>
 #include <set>
 
-#include <sys/wait.h>
-
 #include "tests/storage/place.h"
+#include "tests/storage/process.h"
 #include "tests/storage/study.h"
 
 namespace lathe::nas {
@@ -18,26 +17,8 @@ using test::kinds_of_storage;
 using test::Place;
 using test::small_objective;
 using test::small_study;
-
-/// Runs `body` in a process of its own, which ends with its return value.
-template <class F>
-pid_t spawn(F body) {
-  const pid_t child = fork();
-  if (child != 0) return child;
-  int code = 70;
-  try {
-    code = body();
-  } catch (const std::exception& error) {
-    fprintf(stderr, "child: %s\n", error.what());
-  }
-  _exit(code);
-}
-
-int wait_for(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+using test::spawn;
+using test::wait_for;
 
 /// Of those that several processes may share. The parent keeps no connection, which its children would inherit.
 std::vector<std::string> shared_kinds() {

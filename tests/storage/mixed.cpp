@@ -363,27 +363,9 @@ TEST_CASE("Optuna sees the points that lathe enqueued, takes one, and lathe runs
   CHECK(storage->foreign_changes() == std::vector<std::string>{"1 trial was added by another program"});
 }
 
-/// Serves both studies and compares them with what Optuna itself reads.
+/// Compares what the dashboard serves with what Optuna itself reads.
 const char* const kDashboard = R"py(
-import math, os, socket, subprocess, time, urllib.request
-with socket.socket() as s:
-    s.bind(("127.0.0.1", 0))
-    port = s.getsockname()[1]
-log = open(sys.argv[1] + ".dashboard", "w+")
-program = os.path.join(os.path.dirname(sys.executable), "optuna-dashboard")
-server = subprocess.Popen([program, storage, "--host", "127.0.0.1", "--port", str(port)], stdout=log, stderr=log)
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-get = lambda path: json.load(opener.open(f"http://127.0.0.1:{port}{path}", timeout=60))
-try:
-    for attempt in range(1200):
-        try:
-            summaries = get("/api/studies")["study_summaries"]
-            break
-        except OSError:
-            if server.poll() is not None or attempt == 1199:
-                log.seek(0)
-                sys.exit("optuna-dashboard does not answer: " + log.read())
-            time.sleep(0.1)
+    summaries = get("/api/studies")["study_summaries"]
     assert sorted(s["study_name"] for s in summaries) == ["small", "tree", "two"], summaries
     curves = 0
     for summary in summaries:
@@ -404,9 +386,6 @@ try:
     assert lathes and all(list(t.intermediate_values) == [1, 2, 3] for t in lathes)
     assert curves > 30, curves
     print("optuna-dashboard shows", len(summaries), "studies with", curves, "learning curves")
-finally:
-    server.terminate()
-    server.wait(30)
 )py";
 
 TEST_CASE("optuna-dashboard shows studies of either origin, with values and learning curves") {
@@ -438,7 +417,7 @@ TEST_CASE("optuna-dashboard shows studies of either origin, with values and lear
   auto storage = backend->create(small);
   CHECK(execute(small, *small_objective(), *storage).finished);
   storage->settle();
-  CHECK(run_python(folder.path(), std::string(kBegin) + kDashboard, {file.string()}) == 0);
+  CHECK(run_python(folder.path(), std::string(kBegin) + test::with_dashboard("storage", kDashboard), {file.string()}) == 0);
 }
 
 }  // namespace

@@ -45,29 +45,10 @@ assert len(study.trials) == trials + 12
 print("optuna", optuna.__version__, "agrees")
 )py";
 
-// Serves the study on a free port, asks as the browser would, and stops the server.
+// What the dashboard serves.
 const char* const kDashboard = R"py(
-import json, os, socket, subprocess, sys, tempfile, time, urllib.request
-place, best, trials = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-with socket.socket() as s:
-    s.bind(("127.0.0.1", 0))
-    port = s.getsockname()[1]
-log = tempfile.TemporaryFile("w+")
-program = os.path.join(os.path.dirname(sys.executable), "optuna-dashboard")
-server = subprocess.Popen([program, place, "--host", "127.0.0.1", "--port", str(port)], stdout=log, stderr=log)
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-def get(path):
-    return json.load(opener.open(f"http://127.0.0.1:{port}{path}", timeout=60))
-try:
-    for attempt in range(1200):
-        try:
-            studies = get("/api/studies")["study_summaries"]
-            break
-        except OSError:
-            if server.poll() is not None or attempt == 1199:
-                log.seek(0)
-                sys.exit("optuna-dashboard does not answer: " + log.read())
-            time.sleep(0.1)
+    best, trials = float(sys.argv[2]), int(sys.argv[3])
+    studies = get("/api/studies")["study_summaries"]
     assert [s["study_name"] for s in studies] == ["small"], studies
     study = get(f"/api/studies/{studies[0]['study_id']}?after=0")
     assert study["directions"] == ["maximize"], study["directions"]
@@ -77,9 +58,6 @@ try:
     complete = [t["values"][0] for t in study["trials"] if t["state"] == "Complete"]
     assert abs(max(complete) - best) < 1e-15, (max(complete), best)
     print("optuna-dashboard shows", len(study["trials"]), "trials, best", max(complete))
-finally:
-    server.terminate()
-    server.wait(30)
 )py";
 
 /// A finished study of 40 trials.
@@ -102,7 +80,7 @@ struct Finished {
     url = kind == "sqlite" ? "sqlite:///" + place.url : "postgresql+psycopg2" + place.url.substr(place.url.find("://"));
   }
   /// Exit status of a Python program with the arguments URL, best value, number of trials.
-  int check(const char* script) const { return test::run_python(place.folder.path(), script, {url, best, "40"}); }
+  int check(const std::string& script) const { return test::run_python(place.folder.path(), script, {url, best, "40"}); }
 };
 
 /// The kinds that Optuna can open here.
@@ -139,7 +117,7 @@ TEST_CASE("Optuna's dashboard serves the study and leaves it as it was") {
   for (const std::string& kind : kinds_for_python()) {
     CAPTURE(kind);
     const Finished study(kind);
-    CHECK(study.check(kDashboard) == 0);
+    CHECK(study.check(test::with_dashboard("sys.argv[1]", kDashboard)) == 0);
     CHECK(study.storage->foreign_changes().empty());
   }
 }
