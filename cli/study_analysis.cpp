@@ -55,21 +55,9 @@ int none_complete(Console& console, const StudyView& view) {
 // ---- front
 
 std::vector<double> reference_of(Invocation& invocation, const StudyView& view) {
-  const std::string text = invocation.value("--reference");
-  if (text.empty()) {
-    const nas::History* only[] = {&view.history};
-    return nas::common_reference(only, view.header.directions);
-  }
-  std::vector<double> out;
-  for (const std::string_view part : split(text, ',')) {
-    const auto value = parse_double(trim(part));
-    if (!value) throw InputError(str("--reference ", text, ": `", part, "` is no number"));
-    out.push_back(*value);
-  }
-  if (out.size() != view.header.metrics.size())
-    throw InputError(str("--reference ", text, ": expected ", view.header.metrics.size(), " numbers, one for each of ",
-                         join(view.header.metrics, ", ")));
-  return out;
+  if (auto given = given_reference(invocation, view.header.metrics)) return *std::move(given);
+  const nas::History* only[] = {&view.history};
+  return nas::common_reference(only, view.header.directions);
 }
 
 int run_front(Invocation& invocation) {
@@ -87,9 +75,9 @@ int run_front(Invocation& invocation) {
     for (const std::int64_t number : front)
       console.json_line("front", [&](JsonWriter& json) {
         const nas::Trial& trial = trial_of(view, number);
-        json.member("trial", number);
+        json.member("trial", number).key("values").begin_object();
         for (std::size_t k = 0; k < header.metrics.size(); ++k) json.member(header.metrics[k], trial.values[k]);
-        json.key("point").raw(trial.point.json());
+        json.end_object().key("point").raw(trial.point.json());
       });
     console.json_line("hypervolume", [&](JsonWriter& json) {
       json.key("reference").begin_array();
@@ -135,14 +123,13 @@ int run_slice(Invocation& invocation) {
       {{"parameter", Align::left}, {"value", Align::right}, {metric, Align::right}, {"trial", Align::right}, {"", Align::left}});
   for (const std::string& name : names) {
     nas::Slice slice = nas::slice(view.header.space, view.history, name, objective);
-    const auto place = [&](const nas::SlicePoint& p) { return std::find(slice.axis.values.begin(), slice.axis.values.end(), p.x); };
-    std::stable_sort(slice.points.begin(), slice.points.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+    std::stable_sort(slice.points.begin(), slice.points.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
     for (const nas::SlicePoint& point : slice.points) {
       if (console.json()) {
         console.json_line("point", [&](JsonWriter& json) {
           json.member("parameter", name);
           write_value(json, "x", point.x);
-          json.member(metric, point.y).member("trial", point.trial).member("feasible", point.feasible);
+          json.member("value", point.y).member("trial", point.trial).member("feasible", point.feasible);
         });
       } else {
         table.add({name, point.x.show(), lathe::number(point.y), std::to_string(point.trial), point.feasible ? "" : "infeasible"});
@@ -169,7 +156,7 @@ int run_contour(Invocation& invocation) {
       console.json_line("cell", [&](JsonWriter& json) {
         write_value(json, "x", x);
         write_value(json, "y", y);
-        json.member(metric, cell.value).member("trial", cell.trial).member("feasible", cell.feasible);
+        json.member("value", cell.value).member("trial", cell.trial).member("feasible", cell.feasible);
       });
     } else {
       table.add({x.show(), y.show(), lathe::number(cell.value), std::to_string(cell.trial), cell.feasible ? "" : "infeasible"});

@@ -10,8 +10,11 @@
 #include <lathe/nas/front.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
+#include <map>
 #include <set>
 
 namespace lathe::cli {
@@ -24,6 +27,7 @@ struct Repeat {
   std::string place;  ///< for messages
   nas::StudyHeader header;
   nas::History history;
+  std::string hash;
   std::vector<double> progress;
 };
 
@@ -39,27 +43,38 @@ struct Side {
   }
 };
 
+bool is_run(const fs::path& folder) { return fs::exists(folder / "study.db") || fs::exists(folder / "config.toml"); }
+
+void add(Side& side, const std::string& place, nas::Storage& storage) {
+  const auto events = storage.events(0);
+  Repeat repeat{str(place, "#", storage.name()), read_header(storage.header(), storage.name()), {}, {}, {}};
+  repeat.history = nas::read_history(repeat.header.space, events);
+  repeat.hash = nas::study_hash(storage.header(), events);
+  side.repeats.push_back(std::move(repeat));
+}
+
 void add_studies(Side& side, const std::string& place, const std::string& pattern) {
+  if (fs::is_directory(place) && !fs::exists(fs::path(place) / "study.db")) {  // a run that keeps its study elsewhere
+    const StudySource source = open_study(place, pattern);
+    return add(side, source.place, *source.storage);
+  }
   const auto backend = open_database(place, false);
   const bool open_end = pattern.ends_with('*');
   const std::string wanted = open_end ? pattern.substr(0, pattern.size() - 1) : pattern;
   for (const nas::StudySummary& study : backend->studies()) {
     if (!pattern.empty() && !(open_end ? study.name.starts_with(wanted) : study.name == wanted)) continue;
-    const auto storage = backend->open(study.name);
-    Repeat repeat{str(place, "#", study.name), read_header(storage->header(), study.name), {}, {}};
-    repeat.history = nas::read_history(repeat.header.space, storage->events(0));
-    side.repeats.push_back(std::move(repeat));
+    add(side, place, *backend->open(study.name));
   }
 }
 
 Side side_of(const std::string& argument) {
   Side side{argument, {}, {}};
-  const std::size_t mark = argument.rfind('#');
+  const std::size_t mark = fs::exists(argument) ? std::string::npos : argument.rfind('#');
   const std::string place = argument.substr(0, mark), pattern = mark == std::string::npos ? "" : argument.substr(mark + 1);
-  if (fs::is_directory(place) && !fs::exists(fs::path(place) / "study.db")) {
+  if (fs::is_directory(place) && !is_run(place)) {
     std::vector<std::string> runs;
     for (const auto& entry : fs::directory_iterator(place))
-      if (fs::exists(entry.path() / "study.db")) runs.push_back(entry.path().string());
+      if (is_run(entry.path())) runs.push_back(entry.path().string());
     std::sort(runs.begin(), runs.end());
     for (const std::string& run : runs) add_studies(side, run, pattern);
   } else {
@@ -76,6 +91,20 @@ Side side_of(const std::string& argument) {
 void check_alike(const std::vector<Side>& sides, Console& console) {
   const Repeat& first = sides[0].repeats[0];
   bool warned = false;
+  for (const Side& side : sides) {
+    std::map<std::string, const Repeat*> hashes;
+    const nas::StudyHeader& own = side.repeats[0].header;
+    bool one_way = true;
+    for (const Repeat& repeat : side.repeats) {
+      const auto [at, is_new] = hashes.emplace(repeat.hash, &repeat);
+      if (!is_new) throw InputError(str(repeat.place, ": is the same study as ", at->second->place, ", not a repeat of it"));
+      const nas::StudyHeader& h = repeat.header;
+      one_way &= h.sampler == own.sampler && h.sampler_settings == own.sampler_settings && h.pruner == own.pruner &&
+                 h.pruner_settings == own.pruner_settings && h.virtual_workers == own.virtual_workers;
+    }
+    if (!one_way)
+      console.warn(side.name + ": its studies were not all searched in one way (sampler, pruner, settings or workers differ)");
+  }
   for (const Side& side : sides)
     for (const Repeat& repeat : side.repeats) {
       const nas::StudyHeader &a = first.header, &b = repeat.header;
@@ -90,27 +119,17 @@ void check_alike(const std::vector<Side>& sides, Console& console) {
 
 std::vector<double> reference_of(Invocation& invocation, const std::vector<Side>& sides) {
   const nas::StudyHeader& header = sides[0].repeats[0].header;
-  std::vector<double> out;
-  if (const std::string text = invocation.value("--reference"); !text.empty()) {
-    for (const std::string_view part : split(text, ',')) {
-      const auto value = parse_double(trim(part));
-      if (!value) throw InputError(str("--reference ", text, ": `", part, "` is no number"));
-      out.push_back(*value);
-    }
-    if (out.size() != header.metrics.size())
-      throw InputError(str("--reference ", text, ": expected ", header.metrics.size(), " numbers"));
-    return out;
-  }
+  if (auto given = given_reference(invocation, header.metrics)) return *std::move(given);
   std::vector<const nas::History*> all;
   for (const Side& side : sides)
     for (const Repeat& repeat : side.repeats) all.push_back(&repeat.history);
-  out = nas::common_reference(all, header.directions);
+  std::vector<double> out = nas::common_reference(all, header.directions);
   if (out.empty()) throw InputError("no trial of these studies is complete and feasible");
   return out;
 }
 
 /// Fills progress and results; the number of trials that are compared.
-std::size_t measure(Invocation& invocation, std::vector<Side>& sides) {
+std::size_t measure(Invocation& invocation, std::vector<Side>& sides, Console& console) {
   const std::vector<double> reference = reference_of(invocation, sides);
   std::size_t shortest = static_cast<std::size_t>(-1);
   const Repeat* last = nullptr;
@@ -126,11 +145,14 @@ std::size_t measure(Invocation& invocation, std::vector<Side>& sides) {
   if (trials > shortest)
     throw InputError(
         str(last->place, ": has ", plural(static_cast<std::int64_t>(shortest), "finished trial"), ", expected ", trials));
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double worst = sides[0].repeats[0].header.directions[0] == nas::Direction::maximise ? -kInfinity : kInfinity;
   for (Side& side : sides)
     for (const Repeat& repeat : side.repeats) {
       const double result = repeat.progress[trials - 1];
-      if (result != result) throw InputError(str(repeat.place, ": no feasible trial among the first ", trials));
-      side.results.push_back(result);
+      side.results.push_back(std::isnan(result) ? worst : result);
+      if (std::isnan(result))
+        console.warn(str(repeat.place, ": no feasible trial among the first ", trials, "; it counts as the worst"));
     }
   return trials;
 }
@@ -174,7 +196,7 @@ int run_compare(Invocation& invocation) {
   std::vector<Side> sides;
   for (const std::string& argument : invocation.arguments()) sides.push_back(side_of(argument));
   check_alike(sides, console);
-  const std::size_t trials = measure(invocation, sides);
+  const std::size_t trials = measure(invocation, sides, console);
   const nas::StudyHeader& header = sides[0].repeats[0].header;
   const bool several = header.metrics.size() > 1;
   const nas::Direction direction = several ? nas::Direction::maximise : header.directions[0];

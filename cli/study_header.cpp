@@ -223,4 +223,18 @@ nas::Plan own_plan(int max_reports) {
   return plan;
 }
 
+std::optional<std::vector<double>> given_reference(const Invocation& invocation, const std::vector<std::string>& metrics) {
+  const std::string text = invocation.value("--reference");
+  if (text.empty()) return std::nullopt;
+  std::vector<double> out;
+  for (const std::string_view part : split(text, ',')) {
+    const auto value = parse_double(trim(part));
+    if (!value || !std::isfinite(*value)) throw InputError(str("--reference ", text, ": `", part, "` is no finite number"));
+    out.push_back(*value);
+  }
+  if (out.size() != metrics.size())
+    throw InputError(str("--reference ", text, ": expected ", metrics.size(), " numbers, one for each of ", join(metrics, ", ")));
+  return out;
+}
+
 }  // namespace lathe::cli

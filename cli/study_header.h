@@ -24,6 +24,9 @@ nas::StudyHeader read_header(const std::string& json, const std::string& name);
 /// or a program that made the study by itself.
 std::optional<int> own_reports(const nas::StudyHeader& header);
 
+/// --reference, the point from which hypervolume is measured: one finite number for each metric; nothing without the option.
+std::optional<std::vector<double>> given_reference(const Invocation& invocation, const std::vector<std::string>& metrics);
+
 /// One segment of one tick for each report, and one for the final value.
 nas::Plan own_plan(int max_reports);
 

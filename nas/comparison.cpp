@@ -38,7 +38,7 @@ double quantile(std::vector<double> values, double q) {
   const double at = q * static_cast<double>(values.size() - 1), floor = math::floor(at);
   const auto below = static_cast<std::size_t>(floor);
   const double low = values[below], high = values[std::min(below + 1, values.size() - 1)];
-  return low == high ? low : low + (at - floor) * (high - low);  // equal infinities stay
+  return low == high || at == floor ? low : low + (at - floor) * (high - low);  // infinities stay
 }
 
 std::vector<Band> bands(std::span<const std::vector<double>> repeats) {

@@ -41,11 +41,14 @@ Layout layout_of(const Space& space, const History& history, std::size_t index) 
 
 Slice slice(const Space& space, const History& history, std::string_view parameter, std::size_t objective) {
   const std::size_t index = space.index(parameter);
-  Slice out{layout_of(space, history, index).axis, {}};
+  const Axis axis(space.parameter(index));
+  Layout layout = layout_of(space, history, index);
+  Slice out{std::move(layout.axis), {}};
   for (const Trial& trial : history.trials) {
     if (trial.state != TrialState::complete) continue;
     const double y = value_of(trial, objective);
-    if (const auto& x = trial.point.value(index)) out.points.push_back({trial.number, *x, y, feasible(trial)});
+    if (const auto& x = trial.point.value(index))
+      out.points.push_back({trial.number, layout.places.at(axis.coordinate(*x)), *x, y, feasible(trial)});
   }
   return out;
 }

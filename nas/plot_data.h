@@ -19,6 +19,7 @@ struct PlotAxis {
 
 struct SlicePoint {
   std::int64_t trial = 0;
+  std::size_t place = 0;  ///< of x in PlotAxis::values
   Value x;
   double y = 0;
   bool feasible = true;

@@ -59,8 +59,8 @@ TEST_CASE("study front, slice, contour, importance: text and JSON of one study")
   const auto members = lines_of(front.out, "front");
   REQUIRE(members.size() > 2);
   for (std::size_t i = 1; i < members.size(); ++i) {  // along the front one objective grows while the other falls
-    CHECK(members[i].at("near").get<double>() > members[i - 1].at("near").get<double>());
-    CHECK(members[i].at("far").get<double>() < members[i - 1].at("far").get<double>());
+    CHECK(members[i].at("values").at("near").get<double>() > members[i - 1].at("values").at("near").get<double>());
+    CHECK(members[i].at("values").at("far").get<double>() < members[i - 1].at("values").at("far").get<double>());
     const double x = members[i].at("point").at("x").get<double>();
     CHECK((x >= -1 && x <= 3));
   }
@@ -76,7 +76,7 @@ TEST_CASE("study front, slice, contour, importance: text and JSON of one study")
   REQUIRE(points.size() == 40);
   for (std::size_t i = 0; i < points.size(); ++i) {
     const double x = points[i].at("x").get<double>();
-    CHECK(points[i].at("near").get<double>() == (x - 3) * (x - 3));
+    CHECK(points[i].at("value").get<double>() == (x - 3) * (x - 3));
     if (i) CHECK(x >= points[i - 1].at("x").get<double>());
   }
   CHECK(lines_of(call({"study", "slice", "one.db", "--json"}).out, "point").size() == 120);
@@ -128,6 +128,47 @@ TEST_CASE("study compare: TPE beside random, by seed, by folder, after fewer tri
   CHECK(has(alone.out, "p = 1.0000): no difference"));
 }
 
+TEST_CASE("study compare: two objectives by hypervolume, confidence, and what is no repeat") {
+  const Workplace place;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    make_study("all.db", "tpe-" + std::to_string(seed), "tpe@optuna-5.0", seed, true, 60);
+    make_study("all.db", "random-" + std::to_string(seed), "random@1", seed, true, 60);
+  }
+  const std::vector<std::string> compare = {"study", "compare", "all.db#tpe-*", "all.db#random-*", "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = compare;
+    words.insert(words.end(), more.begin(), more.end());
+    return call(words);
+  };
+  const auto verdict = [](const Answer& answer) {
+    return lines_of(answer.out, "comparison").at(0).at("verdict").get<std::string>();
+  };
+  CHECK(verdict(with({})) == "better");
+  CHECK(verdict(call({"study", "compare", "all.db#random-*", "all.db#tpe-*", "--json"})) == "worse");
+  CHECK(verdict(with({"--confidence", "0.999999"})) == "no difference");
+  // Both sides are measured from one point, whichever is named first.
+  const auto results = [](const Answer& answer, std::size_t side) { return lines_of(answer.out, "side").at(side).at("results"); };
+  const Answer swapped = call({"study", "compare", "all.db#random-*", "all.db#tpe-*", "--json"});
+  CHECK(results(with({}), 0) == results(swapped, 1));
+  CHECK(results(with({}), 1) == results(swapped, 0));
+  CHECK(results(with({"--reference", "1,1"}), 0) != results(with({}), 0));
+
+  const Answer mixed = call({"study", "compare", "all.db", "all.db#random-*"});
+  CHECK(has(mixed.err, "all.db: its studies were not all searched in one way"));
+  std::filesystem::create_directories("copies/a");
+  std::filesystem::create_directories("copies/b");
+  make_study("copies/a/study.db", "study", "random@1", 1);
+  make_study("copies/b/study.db", "study", "random@1", 1);
+  CHECK(has(error_of({"study", "compare", "copies", "copies"}), "is the same study as"));
+
+  const auto cells = lines_of(
+      call({"study", "contour", "all.db", "--name", "tpe-1", "--param", "n", "--param", "c", "--metric", "far", "--json"}).out,
+      "cell");
+  const auto near =
+      lines_of(call({"study", "contour", "all.db", "--name", "tpe-1", "--param", "n", "--param", "c", "--json"}).out, "cell");
+  CHECK(cells.at(0).at("value") != near.at(0).at("value"));
+}
+
 TEST_CASE("study analysis: one clear line for what cannot be") {
   const Workplace place;
   make_study("one.db", "study", "random@1", 1);
@@ -141,7 +182,8 @@ TEST_CASE("study analysis: one clear line for what cannot be") {
   CHECK(has(error({"contour", "one.db", "--param", "n", "--param", "n"}), "given twice"));
   CHECK(error({"slice", "two.db", "--metric", "farr"}) == "--metric farr: the study has near, far; did you mean far?");
   CHECK(has(error({"front", "two.db", "--reference", "1"}), "expected 2 numbers, one for each of near, far"));
-  CHECK(has(error({"front", "two.db", "--reference", "1,b"}), "`b` is no number"));
+  CHECK(has(error({"front", "two.db", "--reference", "1,b"}), "`b` is no finite number"));
+  CHECK(has(error({"front", "two.db", "--reference", "1,inf"}), "`inf` is no finite number"));
   CHECK(has(error({"importance", "one.db", "--quantile", "1.5"}), "quantiles"));
   CHECK(has(error({"compare", "one.db", "two.db"}), "two.db#study: its objectives or constraints are not those of one.db#study"));
   CHECK(has(error({"compare", "one.db", "one.db", "--trials", "41"}), "has 40 finished trials, expected 41"));
