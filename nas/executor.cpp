@@ -61,9 +61,6 @@ Attempt run_segment(Objective& objective, const Point& point, const SegmentConte
 
 constexpr auto kForeignPoll = std::chrono::seconds(1);  // how often other programs' trials are looked for
 
-/// Does the event depend on something that an engine cannot know from the log before it?
-bool from_outside(Event::Kind kind) { return kind == Event::Kind::enqueue || kind == Event::Kind::adopt; }
-
 /// One call of execute(). `mutex_` guards everything but the running of segments.
 class Run {
  public:
@@ -118,7 +115,8 @@ class Run {
     if (options_.resume) storage_.reset_failures();
     take_results();
     take_up_foreign();
-    if (engine_.finished() && options_.extend_to > engine_.budget()) append(engine_.extend(options_.extend_to));
+    // Again, if another process was faster with something else.
+    while (engine_.finished() && options_.extend_to > engine_.budget()) append(engine_.extend(options_.extend_to));
   }
 
   void work() {
@@ -188,7 +186,7 @@ class Run {
       const auto recorded = storage_.events(from);
       if (recorded.empty())
         throw InfrastructureError(str("the log of study `", storage_.name(), "` has lost events: ", from, " were expected"));
-      if (from_outside(batch[0].kind) || from_outside(read_event(recorded[0].line).kind)) return start_over(from);
+      if (comes_from_outside(batch[0].kind) || comes_from_outside(read_event(recorded[0].line).kind)) return start_over(from);
       for (std::size_t i = 0; i < std::min(batch.size(), recorded.size()); ++i)
         if (recorded[i].line != batch[i].line())
           throw InputError(str("event ", from + i, ": another process recorded `", recorded[i].line, "`, this one gives `",

@@ -98,6 +98,11 @@ struct Event {
   std::string line() const;
 };
 
+/// Does it depend on something that an engine cannot know from the log before it?
+inline bool comes_from_outside(Event::Kind kind) {
+  return kind == Event::Kind::extend || kind == Event::Kind::enqueue || kind == Event::Kind::adopt;
+}
+
 /// An event as a storage gives it back. Proposals are made anew when a study is resumed and compared with `line`; only
 /// reports are read.
 struct RecordedEvent {

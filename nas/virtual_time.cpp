@@ -28,10 +28,6 @@ std::uint64_t later(std::uint64_t time, std::uint64_t by) {
   return time + by;
 }
 
-bool comes_from_outside(Event::Kind kind) {
-  return kind == Event::Kind::extend || kind == Event::Kind::enqueue || kind == Event::Kind::adopt;
-}
-
 }  // namespace
 
 VirtualTime::VirtualTime(StudyHeader header, PlanFunction plan, RefuseFunction refuse, const SamplerRegistry& samplers,

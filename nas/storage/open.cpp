@@ -60,11 +60,12 @@ std::string without_password(const std::string& place) {
   const std::size_t colon = place.find("://");
   if (colon == std::string::npos) return place;
   std::string shown = place;
-  const std::size_t begin = colon + 3, end = std::min(place.find_first_of("/?", begin), place.size());
+  // Rather too much than too little: a password with a slash in it is no valid URL, but is one all the same.
+  const std::size_t begin = colon + 3, end = std::min(place.find('?', begin), place.size());
   const std::size_t at = place.rfind('@', end), secret = place.find(':', begin);
   if (at != std::string::npos && at >= begin && secret < at) shown.erase(secret, at - secret);
-  if (const std::size_t query = shown.find("password="); query != std::string::npos) {
-    const std::size_t value = query + 9;
+  for (std::size_t value = 0; (value = shown.find("password=", value)) != std::string::npos;) {
+    value += 9;
     shown.replace(value, std::min(shown.find('&', value), shown.size()) - value, "***");
   }
   return shown;
@@ -76,6 +77,8 @@ std::unique_ptr<Backend> open_backend(const std::string& place, bool create, con
   const std::string scheme = place.substr(0, colon), kind = scheme.substr(0, scheme.find('+'));  // after +: SQLAlchemy's driver
   if (kind == "postgresql" || kind == "postgres") return open_server(place, create, options);
   if (kind == "sqlite") {
+    if (place.find('?') != std::string::npos)
+      throw InputError(str(place, ": nothing may follow ? for SQLite, expected sqlite:///FILE"));
     if (place.compare(colon, 4, ":///") != 0) throw InputError(str(place, ": expected three slashes, sqlite:///FILE"));
     return open_file(place, place.substr(colon + 4), create);
   }

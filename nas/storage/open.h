@@ -18,7 +18,7 @@ struct ServerOptions {
   /// How long a call waits for a server that went away, before it throws InfrastructureError. The URL may say it:
   /// ?lathe_patience=600
   std::chrono::seconds patience{300};
-  /// Asked about twice a second while waiting; true ends the waiting at once.
+  /// Asked after every attempt to connect: twice a second, or every 10 s with a host that is silent; true ends the waiting.
   std::function<bool()> give_up = nullptr;
   /// Told once when the waiting begins, and once when the server is back. One line.
   std::function<void(const std::string&)> notice = nullptr;

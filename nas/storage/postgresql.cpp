@@ -110,7 +110,7 @@ class PostgresqlDatabase final : public SqlDatabase {
       std::string id;  // of the transaction, from the moment COMMIT may have been carried out
       try {
         reconnect();
-        connection_->run("BEGIN");
+        connection_->run("BEGIN ISOLATION LEVEL READ COMMITTED");  // what is read after a lock must be new
         inside_ = true;
         body();
         id = current_transaction();

@@ -61,7 +61,8 @@ PostgresqlConnection::PostgresqlConnection(std::string url, std::string place) :
   char* error = nullptr;
   PQconninfoOption* options = PQconninfoParse(url_.c_str(), &error);
   const bool understood = options != nullptr;
-  const std::string message = one_line(error);
+  std::string message = one_line(error);
+  if (const std::size_t quoted = message.find(url_); quoted != std::string::npos) message.replace(quoted, url_.size(), place_);
   PQfreemem(error);
   PQconninfoFree(options);
   if (!understood) throw InputError(str(place_, ": ", message));

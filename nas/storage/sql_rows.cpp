@@ -74,7 +74,8 @@ void SqlRows::report(const Event& event) {
     const double value = event.result.values[0];
     db_.execute(
         "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) VALUES ($1, $2, $3, "
-        "$4)",
+        "$4) ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value = excluded.intermediate_value, "
+        "intermediate_value_type = excluded.intermediate_value_type",  // where another program wrote one, the log is right
         {id, intermediate_step(event.plan, event.segment), finite_or_null(value), kind_of_number(value)});
   }
   attributes(id, event.result.attributes);
@@ -89,13 +90,17 @@ void SqlRows::finish(const Event& event) {
   // Optuna gives values to complete trials, and to pruned ones their last report.
   if (event.state == TrialState::complete || (event.state == TrialState::pruned && !multi_objective_)) {
     for (std::size_t i = 0; i < event.values.size(); ++i)
-      db_.execute("INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES ($1, $2, $3, $4)",
-                  {id, i, finite_or_null(event.values[i]), kind_of_number(event.values[i])});
+      db_.execute(
+          "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES ($1, $2, $3, $4) "
+          "ON CONFLICT (trial_id, objective) DO UPDATE SET value = excluded.value, value_type = excluded.value_type",
+          {id, i, finite_or_null(event.values[i]), kind_of_number(event.values[i])});
   }
   if (!event.constraints.empty()) {
     const std::string constraints = optuna::json_list(event.constraints);
-    db_.execute("INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES ($1, 'constraints', $2)",
-                {id, constraints});
+    db_.execute(
+        "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES ($1, 'constraints', $2) "
+        "ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
+        {id, constraints});
   }
   if (event.state == TrialState::pruned && multi_objective_) attribute(id, "lathe:state", "PRUNED");
   if (event.state == TrialState::failed) {

@@ -6,6 +6,7 @@
 #include <lathe/nas/storage/sql_rows.h>
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace lathe::nas {
@@ -13,7 +14,7 @@ namespace {
 
 constexpr const char* kLatheSchema = R"sql(
 CREATE TABLE IF NOT EXISTS lathe_studies (
-  study_id INTEGER PRIMARY KEY REFERENCES studies (study_id), header TEXT NOT NULL);
+  study_id INTEGER PRIMARY KEY REFERENCES studies (study_id) ON DELETE CASCADE, header TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lathe_events (
   study_id INTEGER NOT NULL, number {integer} NOT NULL, line TEXT NOT NULL, note TEXT NOT NULL, attributes TEXT NOT NULL,
   PRIMARY KEY (study_id, number)) {clustered};
@@ -27,16 +28,34 @@ CREATE TABLE IF NOT EXISTS lathe_tasks (
   attributes TEXT NOT NULL, PRIMARY KEY (study_id, trial, segment)) {clustered};
 )sql";
 
+constexpr const char* kLatheTables[] = {"lathe_studies", "lathe_events", "lathe_trials", "lathe_tasks", "lathe_outside"};
+
+// A database gives the number of a deleted study to a new one, and Optuna deletes studies without lathe's rows. So a study carries
+// a random token among its system attributes, which go with it whoever deletes it: rows of lathe's are this study's while it is
+// there.
+std::string token_of(SqlDatabase& db, std::int64_t study) {
+  std::string token;
+  db.query("SELECT value_json FROM study_system_attributes WHERE study_id = $1 AND \"key\" = 'lathe:token'", {study},
+           [&](const SqlRow& row) { token = row.text(0); });
+  return token;
+}
+
+void add_token(SqlDatabase& db, std::int64_t study) {
+  std::random_device random;  // no part of any study
+  const std::string token = str("\"", random(), "-", random(), "\"");
+  db.execute("INSERT INTO study_system_attributes (study_id, \"key\", value_json) VALUES ($1, 'lathe:token', $2)", {study, token});
+}
+
 class SqlStorage final : public Storage {
  public:
   SqlStorage(std::shared_ptr<SqlDatabase> database, std::int64_t study, std::string name)
-      : db_(std::move(database)), study_(study), name_(std::move(name)) {
+      : db_(std::move(database)), study_(study), name_(std::move(name)), token_(token_of(*db_, study)) {
     bool found = false;
     db_->query("SELECT header FROM lathe_studies WHERE study_id = $1", {study_}, [&](const SqlRow& row) {
       found = true;
       header_ = row.text(0);
     });
-    if (!found) throw InputError(db_->place() + ": study `" + name_ + "` was not made by lathe");
+    if (!found || token_.empty()) throw InputError(db_->place() + ": study `" + name_ + "` was not made by lathe");
     db_->query("SELECT count(*) FROM study_directions WHERE study_id = $1", {study_},
                [&](const SqlRow& row) { multi_objective_ = row.integer(0) > 1; });
   }
@@ -48,6 +67,7 @@ class SqlStorage final : public Storage {
   std::vector<RecordedEvent> events(std::uint64_t from) override {
     constexpr std::size_t kPage = 20000;  // a database may hand over a whole answer at once: keep it small
     std::vector<RecordedEvent> events;
+    require_alive();
     for (std::size_t before = 0;; before = events.size()) {
       db_->query("SELECT line, note, attributes FROM lathe_events WHERE study_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
                  {study_, from + before, kPage}, [&](const SqlRow& row) {
@@ -93,6 +113,7 @@ class SqlStorage final : public Storage {
   std::optional<Lease> claim(const std::string& owner, std::chrono::milliseconds lease, int max_failures) override {
     std::optional<Lease> won;
     db_->transaction(SqlWork::tasks, [&] {
+      require_alive();
       won.reset();
       while (!won) {
         std::optional<Candidate> next = most_urgent(max_failures);
@@ -208,13 +229,21 @@ class SqlStorage final : public Storage {
 
   int change(std::string_view sql, const SqlValues& values) {
     std::int64_t changed = 0;
-    db_->transaction(SqlWork::tasks, [&] { changed = db_->execute(sql, values); });
+    db_->transaction(SqlWork::tasks, [&] {
+      require_alive();
+      changed = db_->execute(sql, values);
+    });
     return static_cast<int>(changed);
   }
 
   /// Until the transaction ends nobody else adds events, nor Optuna trials: it takes the same lock.
   void lock_log() {
     db_->query("SELECT study_id FROM studies WHERE study_id = $1 {for update}", {study_}, [](const SqlRow&) {});
+    require_alive();
+  }
+
+  void require_alive() {
+    if (token_of(*db_, study_) != token_) throw InputError(str(db_->place(), ": study `", name_, "` was deleted meanwhile"));
   }
 
   std::uint64_t length() {
@@ -226,7 +255,7 @@ class SqlStorage final : public Storage {
 
   std::shared_ptr<SqlDatabase> db_;
   std::int64_t study_;
-  std::string name_, header_;
+  std::string name_, token_, header_;
   bool multi_objective_ = false;
 };
 
@@ -248,6 +277,7 @@ class SqlBackend final : public Backend {
         db_->script(db_->fill(optuna::kSchema));
         db_->script(db_->fill(kLatheSchema));
         db_->script(db_->fill(kOutsideSchema));
+        give_tokens();
       });
   }
 
@@ -255,8 +285,9 @@ class SqlBackend final : public Backend {
     std::vector<StudySummary> studies;
     db_->query(
         "SELECT s.study_name, coalesce(l.header, ''), (SELECT count(*) FROM trials t WHERE t.study_id = s.study_id), "
-        "(SELECT coalesce(max(number) + 1, 0) FROM lathe_events e WHERE e.study_id = s.study_id) "
-        "FROM studies s LEFT JOIN lathe_studies l ON l.study_id = s.study_id",
+        "(SELECT coalesce(max(number) + 1, 0) FROM lathe_events e WHERE e.study_id = l.study_id) "
+        "FROM studies s LEFT JOIN lathe_studies l ON l.study_id = s.study_id AND EXISTS (SELECT 1 FROM study_system_attributes a "
+        "WHERE a.study_id = s.study_id AND a.\"key\" = 'lathe:token')",
         {}, [&](const SqlRow& row) {
           studies.push_back({row.text(0), row.text(1), row.integer(2), static_cast<std::uint64_t>(row.integer(3))});
         });
@@ -287,14 +318,14 @@ class SqlBackend final : public Backend {
   void remove(const std::string& name) override {
     static constexpr const char* kOfTrials[] = {"trial_user_attributes", "trial_system_attributes",   "trial_params",
                                                 "trial_values",          "trial_intermediate_values", "trial_heartbeats"};
-    static constexpr const char* kOfStudies[] = {
-        "trials",       "study_directions", "study_user_attributes", "study_system_attributes", "lathe_studies",
-        "lathe_events", "lathe_trials",     "lathe_tasks",           "lathe_outside",           "studies"};
+    static constexpr const char* kOfStudies[] = {"trials", "study_directions", "study_user_attributes", "study_system_attributes"};
     db_->transaction(SqlWork::structure, [&] {
       const std::int64_t study = require(name);
       for (const char* table : kOfTrials)
         db_->execute(str("DELETE FROM ", table, " WHERE trial_id IN (SELECT trial_id FROM trials WHERE study_id = $1)"), {study});
       for (const char* table : kOfStudies) db_->execute(str("DELETE FROM ", table, " WHERE study_id = $1"), {study});
+      for (const char* table : kLatheTables) db_->execute(str("DELETE FROM ", table, " WHERE study_id = $1"), {study});
+      db_->execute("DELETE FROM studies WHERE study_id = $1", {study});
     });
   }
 
@@ -317,7 +348,10 @@ class SqlBackend final : public Backend {
  private:
   void add_header(std::int64_t study, const StudyHeader& header) {
     const std::string json = header.json(), metrics = optuna::json_list(header.metrics);
+    for (const char* table : kLatheTables)  // of a study that had this number, and that another program deleted
+      db_->execute(str("DELETE FROM ", table, " WHERE study_id = $1"), {study});
     db_->execute("INSERT INTO lathe_studies (study_id, header) VALUES ($1, $2)", {study, json});
+    add_token(*db_, study);
     db_->execute(
         "INSERT INTO study_system_attributes (study_id, \"key\", value_json) VALUES ($1, 'study:metric_names', $2) "
         "ON CONFLICT (study_id, \"key\") DO NOTHING",
@@ -326,9 +360,18 @@ class SqlBackend final : public Backend {
 
   std::int64_t require_foreign(const std::string& name) {
     const std::int64_t study = require(name);
-    db_->query("SELECT 1 FROM lathe_studies WHERE study_id = $1", {study},
-               [&](const SqlRow&) { throw InputError(db_->place() + ": study `" + name + "` was made by lathe"); });
+    if (!token_of(*db_, study).empty()) throw InputError(db_->place() + ": study `" + name + "` was made by lathe");
     return study;
+  }
+
+  /// To the studies of a database from before there were tokens.
+  void give_tokens() {
+    std::vector<std::int64_t> without;
+    db_->query(
+        "SELECT l.study_id FROM lathe_studies l JOIN studies s ON s.study_id = l.study_id WHERE NOT EXISTS (SELECT 1 FROM "
+        "study_system_attributes a WHERE a.study_id = l.study_id AND a.\"key\" = 'lathe:token')",
+        {}, [&](const SqlRow& row) { without.push_back(row.integer(0)); });
+    for (const std::int64_t study : without) add_token(*db_, study);
   }
 
   std::int64_t require(const std::string& name) {

@@ -93,6 +93,52 @@ TEST_CASE("a deleted study is gone with its tasks, and the others stay") {
   }
 }
 
+TEST_CASE("a study that was deleted and made again is not the one that somebody still works on") {
+  for (const std::string& kind : kinds_of_storage()) {
+    if (kind == "memory") continue;  // there the old one lives on, unseen
+    CAPTURE(kind);
+    const auto p = std::make_unique<Place>(kind);
+    const StudyHeader header = small_study();
+    auto old = p->backend->create(header);
+    REQUIRE(old->offer(0, tasks_of({{0, 1}})));
+    const auto lease = old->claim("a", 60s, 3);
+    REQUIRE(lease);
+    const auto other = open_backend(p->url, false);
+    other->remove("small");
+    for (const bool made_again : {false, true}) {
+      if (made_again) {
+        REQUIRE(other->create(header)->offer(0, tasks_of({{0, 1}})));
+        REQUIRE(other->open("small")->claim("a", 60s, 3));  // even the lease looks the same
+      }
+      CHECK_THROWS_WITH_AS(old->events(0), doctest::Contains("study `small` was deleted meanwhile"), InputError);
+      CHECK_THROWS_AS(old->append(0, first_batch(header), header.space), InputError);
+      CHECK_THROWS_AS(old->offer(0, tasks_of({{1, 1}})), InputError);
+      CHECK_THROWS_AS(old->claim("b", 60s, 3), InputError);
+      CHECK_THROWS_AS(old->submit(*lease, SegmentResult::of(1)), InputError);
+      CHECK_THROWS_AS(old->renew("a", 60s), InputError);
+    }
+    CHECK(other->open("small")->events(0).empty());
+    CHECK(other->open("small")->tasks().size() == 1);
+  }
+}
+
+TEST_CASE("a search whose study is deleted ends and says so") {
+  for (const std::string& kind : kinds_of_storage()) {
+    if (kind == "memory") continue;
+    CAPTURE(kind);
+    const auto p = std::make_unique<Place>(kind);
+    const StudyHeader header = small_study(1000);
+    auto storage = p->backend->create(header);
+    std::thread deletes([&] {
+      std::this_thread::sleep_for(200ms);
+      open_backend(p->url, false)->remove("small");
+    });
+    CHECK_THROWS_WITH_AS(execute(header, *small_objective(2000), *storage, {.workers = 2}),
+                         doctest::Contains("was deleted meanwhile"), InputError);
+    deletes.join();
+  }
+}
+
 TEST_CASE("a task is claimed once, in the order of priority, and fenced") {
   for (const std::string& kind : kinds_of_storage()) {
     CAPTURE(kind);

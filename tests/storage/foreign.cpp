@@ -162,6 +162,48 @@ TEST_CASE("trials that do not fit are told with the reason, once, and stay away"
   CHECK(storage->foreign_changes() == std::vector<std::string>{"5 trials were added by another program"});
 }
 
+TEST_CASE("another program that tells a running trial's value, or an intermediate one, does not stop the study") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  const StudyHeader header = small_study(6);
+  auto storage = sqlite_backend(file, true)->create(header);
+  ExecutorOptions first;
+  first.until_event = 6;
+  CHECK_FALSE(execute(header, *small_objective(), *storage, first).finished);
+  change(file,
+         "INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT trial_id, 0, 99, 'FINITE' FROM trials; "
+         "INSERT OR IGNORE INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
+         "SELECT trial_id, s.column1, 99, 'FINITE' FROM trials, (VALUES (1), (2), (3)) s; UPDATE trials SET state = 'COMPLETE'");
+  const StudyRun run = execute(header, *small_objective(), *storage);
+  CHECK(run.finished);
+  CHECK(run.hash == execute(header, *small_objective(), *memory_storage(header)).hash);
+  CHECK(ask(file, "SELECT count(*) FROM trial_values JOIN trials USING (trial_id) WHERE state = 'COMPLETE' AND value = 99") == "0");
+}
+
+TEST_CASE("what another program deletes is gone, and leaves its number to others") {
+  const TemporaryFolder folder;
+  const auto file = folder / "study.db";
+  const StudyHeader header = small_study(6);
+  auto backend = sqlite_backend(file, true);
+  const std::string hash = execute(header, *small_objective(), *backend->create(header)).hash;
+  // As Optuna does it, which knows no table of lathe's.
+  change(file,
+         "DELETE FROM trial_params; DELETE FROM trial_values; DELETE FROM trial_intermediate_values; DELETE FROM "
+         "trial_user_attributes; DELETE FROM trial_system_attributes; DELETE FROM trials; DELETE FROM study_directions; DELETE "
+         "FROM study_system_attributes; DELETE FROM studies");
+  CHECK(backend->studies().empty());
+  CHECK_THROWS_AS(backend->open("small"), InputError);
+  change(file,
+         "INSERT INTO studies (study_name) VALUES ('theirs'); "
+         "INSERT INTO study_directions (study_id, direction, objective) VALUES (1, 'MAXIMIZE', 0)");
+  REQUIRE(backend->studies().size() == 1);
+  CHECK(backend->studies()[0].header.empty());
+  CHECK(backend->studies()[0].events == 0);
+  CHECK_THROWS_WITH_AS(backend->open("theirs"), doctest::Contains("was not made by lathe"), InputError);
+  change(file, "DELETE FROM study_directions; DELETE FROM studies");
+  CHECK(execute(header, *small_objective(), *backend->create(header)).hash == hash);
+}
+
 TEST_CASE("a Study tells of trials that do not fit, to its observer too, whether it optimises or asks") {
   for (const bool asks : {false, true}) {
     CAPTURE(asks);

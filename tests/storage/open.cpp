@@ -22,6 +22,7 @@ TEST_CASE("a file is opened by path and by URL") {
 TEST_CASE("a place of an unknown kind is refused with what is known, and without the password") {
   CHECK_THROWS_WITH_AS(open_backend("sqlit:///a.db", false), doctest::Contains("did you mean `sqlite`?"), InputError);
   CHECK_THROWS_WITH_AS(open_backend("sqlite://a.db", false), doctest::Contains("sqlite:///FILE"), InputError);
+  CHECK_THROWS_WITH_AS(open_backend("sqlite:///a.db?timeout=20", true), doctest::Contains("nothing may follow ?"), InputError);
   CHECK_THROWS_WITH_AS(open_backend("", true), doctest::Contains("names no file"), InputError);
   CHECK_THROWS_WITH_AS(open_backend("sqlite:///", true), doctest::Contains("names no file"), InputError);
   CHECK_THROWS_WITH_AS(open_backend("mysql://me:secret@host/db", true),
@@ -37,6 +38,8 @@ TEST_CASE("messages show a place without its password") {
   CHECK(without_password("postgresql://host:5432/db?user=a@b") == "postgresql://host:5432/db?user=a@b");
   CHECK(without_password("postgresql:///db?host=/tmp&password=x%26y&user=me") == "postgresql:///db?host=/tmp&password=***&user=me");
   CHECK(without_password("postgresql://me:x@") == "postgresql://me@");
+  CHECK(without_password("postgresql://me:pa/ss@host/db") == "postgresql://me@host/db");
+  CHECK(without_password("postgresql://h/db?sslpassword=a&password=b") == "postgresql://h/db?sslpassword=***&password=***");
 }
 
 }  // namespace
