@@ -121,8 +121,11 @@ std::string phases(double seconds, int steps, double peak) {
     std::snprintf(line, sizeof line, "| %s | %.0f | %.3f | %.1f %% |", name, calls / steps, time / steps * 1e3,
                   100 * time / seconds);
     text += line;
-    std::snprintf(line, sizeof line, work.flops > 0 ? " %.1f | %.0f %% |" : " | |", work.flops / time * 1e-9,
-                  peak > 0 ? 100 * work.flops / time / peak : 0.0);
+    std::snprintf(line, sizeof line,
+                  work.flops > 0 && peak > 0 ? " %.1f | %.0f %% |"
+                  : work.flops > 0           ? " %.1f | |"
+                                             : " | |",
+                  work.flops / time * 1e-9, peak > 0 ? 100 * work.flops / time / peak : 0.0);
     text += line;
     std::snprintf(line, sizeof line, work.bytes > 0 ? " %.1f |\n" : " |\n", work.bytes / time * 1e-9);
     text += line;

@@ -178,13 +178,13 @@ void run(const Options& o, Index hidden) {
       "{\"peer\": \"lathe\", \"backend\": \"%s\", \"threads\": %d, \"hidden\": %lld, \"layers\": %lld, \"batch\": %lld, \"seq\": "
       "%lld, "
       "\"ms\": %.3f, \"ms_min\": %.3f, \"ms_95\": %.3f, \"processor_ms\": %.3f, \"tokens_per_s\": %.0f, \"gflops\": %.1f, "
-      "\"peak_share\": %.3f, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
+      "\"peak_share\": %s, \"memory_mib\": %.1f, \"resident_mib\": %.1f, "
       "\"new_allocations\": %lld, \"steps\": %zu}\n",
       std::string(context.backend()).c_str(), o.threads, static_cast<long long>(hidden), static_cast<long long>(o.layers),
       static_cast<long long>(o.batch), static_cast<long long>(o.seq), median * 1e3, times.front() * 1e3,
       times[times.size() * 95 / 100] * 1e3, processor * 1e3, static_cast<double>(offsets.back()) / median, flops / median * 1e-9,
-      peak > 0 ? flops / median / peak : 0.0, static_cast<double>(after.peak) / 1048576, resident() - resident_before,
-      static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
+      peak > 0 ? str(flops / median / peak).c_str() : "null", static_cast<double>(after.peak) / 1048576,
+      resident() - resident_before, static_cast<long long>(after.system_allocations - before.system_allocations), times.size());
   std::fflush(stdout);
 }
 

@@ -101,6 +101,7 @@ std::string space_size(const nas::Space& space, const std::string& points) {
   for (const nas::Parameter& p : space.parameters())
     if (!p.count()) continuous.push_back(p.name);
   if (continuous.empty()) return str(space.count().text(), " ", points);
+  if (continuous.size() == space.size()) return str("any ", join(continuous, ", "));
   nas::SpaceBuilder finite;
   try {
     for (const nas::Parameter& p : space.parameters())

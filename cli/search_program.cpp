@@ -80,8 +80,8 @@ class ProgramSearch {
       });
     const std::string text =
         str("program ", command, "\nspace   ", plural(static_cast<std::int64_t>(header.space.size()), "parameter"), ", ", points,
-            points == "1" ? " point" : " points", "\nplan    ", plural(header.trials, "trial"), ", ", header.sampler, " sampler, ",
-            header.pruner, " stopping, ", plural(worker_count(config_), "worker"));
+            "\nplan    ", plural(header.trials, "trial"), ", ", header.sampler, " sampler, ", header.pruner, " stopping, ",
+            plural(worker_count(config_), "worker"));
     is_result ? console_.result(text + "\n") : console_.note(text);
   }
 

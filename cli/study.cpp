@@ -219,9 +219,8 @@ Command study_command(std::string_view name, std::string_view summary, int (*run
   c.max_arguments = 1;
   c.examples = {str("lathe study ", name, " runs/reviews-1"), str("lathe study ", name, " --storage sqlite:///study.db --json")};
   c.about =
-      "RUN is a run folder; DATABASE any SQLite file with studies in Optuna's schema, or sqlite:///FILE. Without it --storage or "
-      "the "
-      "variable LATHE_STORAGE names the database.";
+      "RUN is a run folder; DATABASE any SQLite file with studies in Optuna's schema, sqlite:///FILE or "
+      "postgresql://USER@HOST/DATABASE. Without it --storage or the variable LATHE_STORAGE names the database.";
   c.options = {{"--storage", "URL", "the database, instead of an argument", ""}};
   if (name != "list") c.options.push_back({"--name", "STUDY", "which study, where the database holds several", ""});
   c.run = run;

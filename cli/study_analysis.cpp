@@ -114,6 +114,7 @@ int run_front(Invocation& invocation) {
 int run_slice(Invocation& invocation) {
   Console& console = invocation.console();
   const StudyView view = view_of(invocation);
+  if (nas::count_states(view.history).complete == 0) return none_complete(console, view);
   const std::size_t objective = objective_of(invocation, view.header);
   std::vector<std::string> names = invocation.values("--param");
   if (names.empty())
@@ -143,6 +144,7 @@ int run_slice(Invocation& invocation) {
 int run_contour(Invocation& invocation) {
   Console& console = invocation.console();
   const StudyView view = view_of(invocation);
+  if (nas::count_states(view.history).complete == 0) return none_complete(console, view);
   const std::size_t objective = objective_of(invocation, view.header);
   const std::vector<std::string>& names = invocation.values("--param");
   if (names.size() != 2) throw InputError(str(names.size(), " times --param, expected two parameters, --param A --param B"));

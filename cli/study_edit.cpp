@@ -10,6 +10,7 @@
 #include <lathe/cli/study_copy.h>
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/cli/study_trials.h>
 
 #include <lathe/nas/proposals.h>
 #include <algorithm>
@@ -52,8 +53,13 @@ int run_create(Invocation& invocation) {
   for (const std::string& assignment : invocation.values("--set")) config.set(assignment);
   if (invocation.has("--seed")) config.set_option("seed", invocation.value("--seed"), "--seed");
   if (invocation.has("--warm-start")) config.set_option("search.warm_start", invocation.value("--warm-start"), "--warm-start");
-  std::string place = invocation.arguments().size() > 1 ? invocation.arguments()[1] : invocation.value("--storage");
+  std::string place = invocation.value("--storage");
+  if (invocation.arguments().size() > 1) {
+    if (!place.empty()) throw InputError(str("two places: ", invocation.arguments()[1], " and --storage ", place, "; give one"));
+    place = invocation.arguments()[1];
+  }
   if (place.empty()) place = config.text("storage.url");
+  if (place.empty()) place = console.environment("LATHE_STORAGE");
   if (place.empty()) throw InputError("where to? lathe study create CONFIG DATABASE, such as study.db");
   config.set_option("storage.url", place, "DATABASE");
   config.check();
@@ -107,7 +113,9 @@ int run_ask(Invocation& invocation) {
   }
   std::string list;
   for (const std::int64_t trial : study.open()) list += str(list.empty() ? "" : ", ", trial);
-  throw InputError(str("all open trials are being evaluated: ", list, "; tell one of them first, or --wait"));
+  if (console.json()) console.json_line("busy", [&](JsonWriter& json) { json.member("trials", list); });
+  console.warn(str("all open trials are being evaluated: ", list, "; tell one of them first, or --wait"));
+  return kNo;
 }
 
 std::vector<double> numbers_of(const std::vector<std::string>& words, const char* what) {
@@ -134,7 +142,7 @@ int run_tell(Invocation& invocation) {
   } else if (result.values.empty()) {
     throw InputError(str("which value? lathe study tell STUDY ", *number, " VALUE…, or --failed WHY"));
   }
-  const StudySource source = open_study(place, invocation.value("--name"));
+  const StudySource source = open_study(place, invocation.value("--name"), while_away(console));
   AskTell study(*source.storage);
   study.tell(*number, std::move(result));
   source.storage->settle();
@@ -181,10 +189,13 @@ int run_enqueue(Invocation& invocation) {
   auto [place, words] = place_and_words(
       invocation, [](const std::string& word) { return word.starts_with('{') || word.find('=') != std::string::npos; });
   if (words.empty()) throw InputError("which point? lathe study enqueue STUDY NAME=VALUE…, or one JSON object");
-  const StudySource source = open_study(place, invocation.value("--name"));
+  const StudySource source = open_study(place, invocation.value("--name"), while_away(console));
   const nas::StudyHeader header = read_header(source.storage->header(), source.storage->name());
   const nas::Point point = point_of(header.space, words);
+  const std::vector<nas::RecordedEvent> events = source.storage->events(0);
   const std::uint64_t commit = nas::enqueue(*source.storage, header.space, point);
+  if (static_cast<std::int64_t>(trials_of(events).size()) >= budget_of(header, events))
+    console.warn("all trials of the study are proposed: the point waits until lathe search --resume RUN --trials N adds some");
   source.storage->settle();
   if (console.json())
     console.json_line("enqueued", [&](JsonWriter& json) { json.member("commit", commit).key("point").raw(point.json()); });

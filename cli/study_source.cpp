@@ -167,6 +167,8 @@ StudySource open_study(const std::string& place, const std::string& wish, const 
   return source;
 }
 
-StudySource open_study(Invocation& invocation) { return open_study(study_place(invocation), invocation.value("--name")); }
+StudySource open_study(Invocation& invocation) {
+  return open_study(study_place(invocation), invocation.value("--name"), while_away(invocation.console()));
+}
 
 }  // namespace lathe::cli

@@ -57,6 +57,12 @@ void write_numbers(JsonWriter& json, const std::vector<double>& numbers) {
 
 }  // namespace
 
+std::int64_t budget_of(const nas::StudyHeader& header, const std::vector<nas::RecordedEvent>& events) {
+  for (auto event = events.rbegin(); event != events.rend(); ++event)
+    if (const auto trials = parse_int(word_of(event->line, "trials"))) return *trials;
+  return header.trials;
+}
+
 double TrialRecord::violation() const {
   double sum = 0;
   for (const double c : constraints) sum += std::max(0.0, c);

@@ -35,6 +35,8 @@ struct Goals {
 
 /// By number.
 std::vector<TrialRecord> trials_of(const std::vector<nas::RecordedEvent>& events);
+/// How many trials the study may have: those of its header, or of the latest extension.
+std::int64_t budget_of(const nas::StudyHeader& header, const std::vector<nas::RecordedEvent>& events);
 /// Of a header as JSON; one value that is maximised if it says nothing.
 Goals goals_of(const std::string& header);
 

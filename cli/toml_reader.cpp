@@ -344,7 +344,11 @@ class SpaceReader {
 class DocumentReader {
  public:
   DocumentReader(std::string_view text, const std::string& name, bool own_names)
-      : places_{name, true}, table_(parse(text, name)), own_names_(own_names || names_program()) {}
+      : places_{name, true}, table_(parse(text, name)), own_names_(own_names || names_program()) {
+    if (!own_names_ && table_.contains("objective") && table_.contains("space") && !table_["objective"]["command"])
+      throw InputError(str(places_(table_.get("objective")->source()),
+                           ": [objective] has no command; name the program to search with, or use lathe study create and ask"));
+  }
 
   TomlDocument read() {
     check_version();

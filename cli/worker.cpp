@@ -177,7 +177,7 @@ Command worker_command() {
       {"--name", "STUDY", "which study, where the database holds several", ""},
       {"--workers", "N", "trials computed at the same time by this process (1)", ""},
       {"--out", "FOLDER", "where checkpoints and the standard error of programs go; RUN has its own", ""},
-      {"--backend", "NAME", "instruction set; all but onednn give the same bits", "run.backend"},
+      {"--backend", "NAME", "instruction set; all but bf16 and onednn give the same bits", "run.backend"},
   };
   c.groups = kConfigGroup;
   c.run = run_worker;

@@ -141,7 +141,8 @@ class FunctionRunner::Fiber final : public TrialHandle {
     const auto expected = static_cast<int>(reports_.size()) + 1;
     if (step != expected) throw InputError(str("report of step ", step, ", expected ", expected, ": steps count 1, 2, 3, …"));
     if (step > runner_.setup_.max_reports)
-      throw InputError(str("report of step ", step, ", but set_max_reports() says ", runner_.setup_.max_reports));
+      throw InputError(str("report of step ", step, ", but at most ", runner_.setup_.max_reports,
+                           " were announced (objective.max_reports, or Study::set_max_reports())"));
     reports_.push_back(std::move(values));
     changed_.notify_all();
     changed_.wait(lock, [this] { return cancelled_ || wanted_ > reports_.size(); });

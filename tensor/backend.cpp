@@ -42,7 +42,7 @@ const ProductKernels& bf16_products();
 namespace onednn {
 bool runs_here();
 std::string version();
-const Kernels<float>& table();
+const ProductKernels& products();
 }  // namespace onednn
 #endif
 
@@ -107,6 +107,10 @@ struct Backend {
   const char* numerics = nullptr;  // its bits, if they are not those of spec
 };
 
+#if defined(LATHE_ONEDNN)
+const Kernels<float>& fastest_cpu() { return *find_backend(available_backends().front()); }
+constexpr const char* kOnednn = "onednn";
+#endif
 constexpr const char* kBf16 = "bf16";  // numerics, and the name of the fastest table that computes them
 
 // Fastest first; then those with bits of their own, fastest first too.
@@ -129,7 +133,7 @@ constexpr Backend kBackends[] = {
     {"bf16-scalar", always, overlaid<cpu::scalar::table, cpu::scalar::bf16_products>, kBf16},
     {"bf16-spec", always, overlaid<spec_table, spec::bf16_products>, kBf16},
 #if defined(LATHE_ONEDNN)
-    {"onednn", onednn::runs_here, onednn::table, "onednn"},
+    {"onednn", onednn::runs_here, overlaid<fastest_cpu, onednn::products>, kOnednn},
 #endif
 };
 
@@ -188,7 +192,7 @@ std::string numerics_tag(std::string_view name) {
     if (name == backend.name && backend.numerics) {
       std::string tag = str(kNumerics, "+", backend.numerics);
 #if defined(LATHE_ONEDNN)
-      if (backend.table == onednn::table) tag += "-" + onednn::version();
+      if (backend.numerics == kOnednn) tag += "-" + onednn::version();
 #endif
       return tag;
     }

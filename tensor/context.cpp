@@ -17,6 +17,8 @@ Context::Context(const ContextOptions& options)
       trial_(options.trial),
       dropout_key_(random_key(options.seed, options.trial, "dropout")) {
   own_.allocator = std::make_shared<Allocator>(options.memory_limit, options.device == Device::kMeta);
+  if (options.table && (!options.table->name || !find_backend(options.table->name) || !options.backend.empty()))
+    throw InputError("[context] a table of kernels needs the name of the backend whose bits it has, and no backend beside it");
   f32_ = options.table ? options.table : options.backend.empty() ? &best_backend() : find_backend(options.backend);
   if (!f32_) {
     std::vector<std::string> names = available_backends();

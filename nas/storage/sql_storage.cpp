@@ -321,6 +321,9 @@ class SqlBackend final : public Backend {
     static constexpr const char* kOfStudies[] = {"trials", "study_directions", "study_user_attributes", "study_system_attributes"};
     db_->transaction(SqlWork::structure, [&] {
       const std::int64_t study = require(name);
+      // The locks of everybody who adds to the log, or to a trial: what they add is either seen here or refused to them.
+      db_->query("SELECT study_id FROM studies WHERE study_id = $1 {for update}", {study}, [](const SqlRow&) {});
+      db_->query("SELECT trial_id FROM trials WHERE study_id = $1 {for update}", {study}, [](const SqlRow&) {});
       for (const char* table : kOfTrials)
         db_->execute(str("DELETE FROM ", table, " WHERE trial_id IN (SELECT trial_id FROM trials WHERE study_id = $1)"), {study});
       for (const char* table : kOfStudies) db_->execute(str("DELETE FROM ", table, " WHERE study_id = $1"), {study});

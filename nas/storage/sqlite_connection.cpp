@@ -16,6 +16,9 @@ constexpr int kBusyMilliseconds = 30000;
 SqliteConnection::SqliteConnection(const std::filesystem::path& file, bool create) : file_(file) {
   std::error_code error;
   if (!create && !std::filesystem::exists(file, error)) throw InputError(file.string() + ": no such file");
+  const std::filesystem::path folder = file.parent_path();
+  if (create && !folder.empty() && !std::filesystem::is_directory(folder, error))
+    throw InputError(file.string() + ": there is no folder " + folder.string());
   const int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_FULLMUTEX;
   if (sqlite3_open_v2(file.c_str(), &handle_, flags, nullptr) != SQLITE_OK) {
     const std::string message = file.string() + ": cannot open: " + (handle_ ? sqlite3_errmsg(handle_) : "out of memory");

@@ -6,6 +6,7 @@
 #include <lathe/base/error.h>
 #include <lathe/tensor/backend.h>
 #include <lathe/tensor/onednn/product.h>
+#include <lathe/tensor/overlay.h>
 
 #include <algorithm>
 #include <memory>
@@ -157,19 +158,10 @@ void matmul(Exec& exec, const MatmulArgs<float>& a) {
 
 }  // namespace
 
-const Kernels<float>& table() {
-  static const Kernels<float> overlay = [] {
-    Kernels<float> t = cpu();
-    t.name = "onednn";
-    t.packed_weight_size = packed_weight_size;
-    t.pack_weight = pack_weight;
-    t.linear_fwd = linear_fwd;
-    t.linear_bwd_input = linear_bwd_input;
-    t.linear_bwd_weight = linear_bwd_weight;
-    t.matmul = matmul;
-    return t;
-  }();
-  return overlay;
+const ProductKernels& products() {
+  static constexpr ProductKernels kProducts = {packed_weight_size, pack_weight,       linear_fwd,
+                                               linear_bwd_input,   linear_bwd_weight, matmul};
+  return kProducts;
 }
 
 }  // namespace lathe::onednn

@@ -101,7 +101,7 @@ TEST_CASE("study: what a function does wrong fails its trial or is said at once"
   });
   CHECK(run.history.trials[1].state == TrialState::failed);
   CHECK(run.history.trials[1].note == "no such file");
-  CHECK(contains(run.history.trials[2].note, "set_max_reports() says 0"));
+  CHECK(contains(run.history.trials[2].note, "but at most 0 were announced"));
   CHECK(run.history.trials[3].state == TrialState::complete);
   StudyHeader declared = header_of(2);
   declared.space = SpaceBuilder().real("width", 0, 1).build();

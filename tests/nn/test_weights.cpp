@@ -48,7 +48,8 @@ TEST_CASE("weights saved as bf16 take half the bytes and come back as the neares
   const Classifier source(context, lathe::test::small_config()), target(other, lathe::test::small_config());
   Var edited = source.parameters()[0];  // values at the edges of rounding
   std::vector<float> values = edited.value().to_vector<float>();
-  const float edges[] = {1.00390625f, 1.01171875f, -1.00390637f, 0x1p-140f, -0.0f, 3.4028235e38f, HUGE_VALF, -HUGE_VALF, NAN};
+  const float edges[] = {1.00390625f,   1.01171875f, -1.00390637f, 0x1p-140f, -0.0f,
+                         3.4028235e38f, HUGE_VALF,   -HUGE_VALF,   NAN,       0x1p-130f};
   std::copy(std::begin(edges), std::end(edges), values.begin());
   edited.mutable_value().copy_from(Tensor::from(context, values, edited.shape()));
   save_weights(full, source.parameters());
@@ -70,6 +71,7 @@ TEST_CASE("weights saved as bf16 take half the bytes and come back as the neares
   for (std::size_t i = 0; i < std::size(expected); ++i) CHECK_MESSAGE(back[i] == expected[i], i);
   CHECK(std::signbit(back[4]));
   CHECK(std::isnan(back[8]));
+  CHECK(back[9] == 0x1p-130f);  // a subnormal stays
   // Saved again, the bytes are the same: bf16 is exact in f32.
   save_weights(folder.path() / "again.safetensors", target.parameters(), {}, StoredType::kBF16);
   CHECK(read_file(folder.path() / "again.safetensors") == read_file(half));

@@ -345,4 +345,9 @@ TEST_CASE("a Context takes kernels of one's own, under the name of the backend w
   CHECK(ctx.numerics() == numerics_tag(own.name));
   CHECK(ops::scale(Tensor::from(ctx, Floats{1, -2}, {2}), 3).to_vector<float>() == Floats{3, -6});
   CHECK(calls == 1);
+  CHECK_THROWS_AS(Context({.backend = "scalar", .table = &table}), InputError);
+  for (const char* name : {"mine", static_cast<const char*>(nullptr)}) {
+    table.name = name;
+    CHECK_THROWS_AS(Context({.table = &table}), InputError);
+  }
 }
