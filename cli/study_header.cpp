@@ -130,20 +130,28 @@ nas::StudyHeader parsed(const Json& json) {
   header.pruner = json.at("pruner").get<std::string>();
   header.pruner_settings = json.at("pruner_settings").get<Settings>();
   header.data_hash = json.at("data_hash").get<std::string>();
-  header.latency_hash = json.at("latency_hash").get<std::string>();
   header.space = space_of(json);
   return header;
 }
 
-/// The text of the last member, which is the configuration, as it stands: numbers keep their form.
-std::string configuration_of(const std::string& json) {
-  const std::string name = "\"configuration\":";
-  for (std::size_t at = json.find(name); at != std::string::npos; at = json.find(name, at + 1)) {
-    std::string text = json.substr(at + name.size());
-    text.pop_back();
-    if (Json::accept(text)) return text;
+/// The text of a member of the header that is an object, as it stands: numbers keep their form. "" if there is none.
+std::string object_of(const std::string& header, std::string_view member) {
+  int depth = 0;
+  std::size_t begin = 0;  // of the member's object, once it is found
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    if (header[i] == '"') {
+      const std::size_t name = i + 1;
+      while (header[++i] != '"')
+        if (header[i] == '\\') ++i;
+      const bool found = depth == 1 && std::string_view(header).substr(name, i - name) == member && header.substr(i + 1, 2) == ":{";
+      if (found) begin = i + 2;
+    } else if (header[i] == '{') {
+      ++depth;
+    } else if (header[i] == '}' && --depth == 1 && begin > 0) {
+      return header.substr(begin, i + 1 - begin);
+    }
   }
-  return "{}";
+  return {};
 }
 
 /// Runs `make`, and says with which key of the configuration it does not agree.
@@ -204,7 +212,8 @@ nas::StudyHeader read_header(const std::string& json, const std::string& name) {
     throw InputError(str("study `", name, "`: its header cannot be read: ", error.what()));
   }
   header.name = name;
-  header.configuration = configuration_of(json);
+  header.configuration = object_of(json, "configuration");
+  header.preparation = object_of(json, "preparation");
   if (const auto difference = nas::header_difference(json, header.json()))
     throw InputError(str("study `", name, "`: only the program that made it can go on with it (", *difference, ")"));
   return header;

@@ -128,7 +128,8 @@ std::string StudyHeader::json() const {
   write_settings(w, "sampler_settings", sampler_settings);
   w.member("pruner", pruner);
   write_settings(w, "pruner_settings", pruner_settings);
-  w.member("data_hash", data_hash).member("latency_hash", latency_hash);
+  w.member("data_hash", data_hash);
+  if (!preparation.empty()) w.key("preparation").raw(preparation);
   w.key("space").raw(space.json()).key("configuration").raw(configuration.empty() ? "{}" : configuration);
   return w.end_object().text();
 }

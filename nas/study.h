@@ -42,9 +42,11 @@ struct StudyHeader {
   std::string pruner = "none@1";
   Settings pruner_settings;
   Duplicates duplicates = Duplicates::reject;
-  std::string warm_start;    ///< study hash of the study whose trials were adopted (proposals.h); empty: none
-  std::string data_hash;     ///< of the data after tokenizing; may be empty
-  std::string latency_hash;  ///< of the latency table and coefficients; may be empty
+  std::string warm_start;  ///< study hash of the study whose trials were adopted (proposals.h); empty: none
+  std::string data_hash;   ///< of the data after tokenizing; may be empty
+  /// JSON object of what was measured or trained before the first proposal and decides later ones (latency table, calibration of a
+  /// proxy, digest of shared weights); empty: nothing was.
+  std::string preparation;
   std::string numerics = "numerics v0";
 
   /// Canonical JSON object, keys in fixed order, `name` left out.

@@ -118,7 +118,7 @@ TEST_CASE("header: canonical JSON, name left out, differences named") {
       h.json() ==
       R"({"lathe_study":1,"numerics":"numerics v0","seed":1,"trials":100,"virtual_workers":4,)"
       R"("objectives":[{"metric":"value","direction":"maximise"}],"judging":{"aggregate":"mean","unit_value":"best","weights":[]},)"
-      R"("sampler":"random@1","sampler_settings":{},"pruner":"none@1","pruner_settings":{},"data_hash":"","latency_hash":"",)"
+      R"("sampler":"random@1","sampler_settings":{},"pruner":"none@1","pruner_settings":{},"data_hash":"",)"
       R"("space":{"parameters":[{"name":"a","kind":"integer","low":1,"high":2,"step":1,"log":false}],"rules":[]},)"
       R"("configuration":{"train":{"lr":0.001,"epochs":3},"x":[1,{"y":"},{"}]}})");
   StudyHeader other = h;
