@@ -1,6 +1,7 @@
 // The examples in the comments of public headers, each with what it takes for granted around it. Compiling is the test.
 #include <lathe/autograd/functions.h>
 #include <lathe/base/file.h>
+#include <lathe/base/json_writer.h>
 #include <lathe/deploy/model.h>
 #include <lathe/nas/executor.h>
 #include <lathe/nas/foreign.h>
@@ -11,6 +12,9 @@
 #include <lathe/nas/storage/memory.h>
 #include <lathe/nas/storage/sqlite.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/nas/transformer/supernet_objective.h>
+#include <lathe/nas/transformer/supernet_preparation.h>
+#include <lathe/nas/transformer/supernet_trainer.h>
 #include <lathe/nn/transformer.h>
 #include <lathe/optim/clip.h>
 #include <lathe/optim/optimizer.h>
@@ -65,6 +69,10 @@ namespace nas {
 void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
+void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
+                    const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows);
+void inherited_weights(const SupernetJob& job, StudyHeader& header, const TrainingObjective& training,
+                       const data::EncodedDataset& valid_rows);
 Trial function_study();
 void program_study();
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
@@ -98,6 +106,16 @@ Trial function_study() {
 
 void whole_search(const StudyHeader& header, const SearchJob& job) {
 #include "nas_transformer_search_1.inc"
+}
+
+void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
+                    const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows) {
+#include "nas_transformer_supernet_trainer_1.inc"
+}
+
+void inherited_weights(const SupernetJob& job, StudyHeader& header, const TrainingObjective& training,
+                       const data::EncodedDataset& valid_rows) {
+#include "nas_transformer_supernet_preparation_1.inc"
 }
 }  // namespace nas
 // clang-format on
