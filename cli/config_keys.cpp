@@ -138,6 +138,8 @@ void add_search_keys(KeyTable& t) {
   t.settings("search.pruner_settings", "numbers of the pruner, such as { n_warmup_steps = 1 }").late();
   t.choice("search.duplicates", {"reject", "reuse", "allow"}, "reject", "what becomes of a proposal that equals an earlier one");
   t.late();
+  t.choice("search.evaluate", {"train", "inherited"}, "train", "train each architecture, or score it with weights that all share");
+  t.late();
   t.file("search.warm_start", "run or database of an earlier study whose trials the sampler sees");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
   t.text("objective.command", "", "a program to search with: JSON in, JSON lines out; empty: training").late();
@@ -149,6 +151,9 @@ void add_search_keys(KeyTable& t) {
   t.integer("objective.max_reports", 0, 0, "most reports before the final value; each can be the last").to(100000).late();
   t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
+  t.integer("supernet.epochs", 4, 1, "passes over data.train to train the shared weights").to(100000).late();
+  t.integer("supernet.random", 2, 0, "drawn networks a step, beside the largest and the smallest").to(1000).late();
+  t.flag("supernet.distill", true, "all but the largest network learn its answers").late();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);
   t.integer("train.batch_rows", 32, 1, "texts in a step, unless train.batch_tokens is set").to(1e6).searched();

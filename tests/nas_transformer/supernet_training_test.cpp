@@ -77,7 +77,8 @@ TEST_CASE("supernet: the gradient of a step is PyTorch's") {
     for (Var parameter : trainer.whole().parameters()) {
       float* values = parameter.mutable_value().mutable_data<float>();
       for (Index i = 0; i < parameter.shape().numel(); ++i, ++k)
-        values[i] = static_cast<float>(((37 * k + 11) % 101 - 50) / 200.0 + (parameter.name().ends_with("norm.weight") ? 1 : 0));
+        values[i] = static_cast<float>(static_cast<double>((37 * k + 11) % 101 - 50) / 200 +
+                                       (parameter.name().ends_with("norm.weight") ? 1 : 0));
     }
     const auto [largest, smallest] = trainer.accumulate(whole_batch(rows), 0);
     CHECK(std::abs(largest - expected.at("loss")[0]) < 1e-6);
