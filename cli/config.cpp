@@ -264,6 +264,7 @@ void Config::check() const {
       if (key.table() == "objective" && value(key.path) != key.fallback) fail(key.path, ": there is no objective.command");
     return;
   }
+  if (text("search.evaluate") == "inherited") fail("search.evaluate", ": a program has no weights to inherit");
   const std::size_t metrics = texts("objective.metrics").size(), directions = texts("objective.directions").size();
   if (metrics != directions) fail("objective.directions", str(" has ", directions, ", but objective.metrics names ", metrics));
   if (!has_space() || space_.parameters.empty())

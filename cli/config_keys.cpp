@@ -153,7 +153,7 @@ void add_search_keys(KeyTable& t) {
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
   t.integer("supernet.epochs", 4, 1, "passes over data.train to train the shared weights").to(100000).late();
   t.integer("supernet.random", 2, 0, "drawn networks a step, beside the largest and the smallest").to(1000).late();
-  t.flag("supernet.distill", true, "all but the largest network learn its answers").late();
+  t.flag("supernet.distill", false, "all but the largest network learn its answers").late();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);
   t.integer("train.batch_rows", 32, 1, "texts in a step, unless train.batch_tokens is set").to(1e6).searched();

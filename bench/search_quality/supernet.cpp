@@ -2,7 +2,7 @@
 // that with trainings from scratch.
 //
 //   bench_supernet train=…/glue-sst2/train.tsv valid=…/glue-sst2/dev.tsv [epochs=16] [random=2] [distill=1] [lr=0.003] [dropout=0]
-//                  [norm_place=pre] [seed=1] [threads=1]
+//                  [norm_place=pre] [seed=1] [threads=1] [scratch=0]
 //
 // The space: layers, hidden, expansion and activation of sst2_space(), 36 architectures; norm place, learning rate and dropout are
 // one for all. Rows and the rest of the training: sst2_data.h. Prints a row for each architecture, and "# name value" lines with
@@ -15,6 +15,7 @@
 #include <lathe/nas/transformer/supernet_objective.h>
 #include <lathe/nas/transformer/supernet_trainer.h>
 #include <lathe/nn/cost.h>
+#include <lathe/train/trainer.h>
 
 #include <chrono>
 #include <cstdio>
@@ -58,6 +59,26 @@ nas::Supernet train(nas::SupernetTrainer& trainer) {
   return trainer.supernet();
 }
 
+/// Trains every architecture by itself; columns as in sst2_runs.csv, of the last epoch.
+int from_scratch(const Sst2Data& data, const nas::Space& space, const nas::Candidate& base, std::uint64_t seed) {
+  std::printf("layers,hidden,expansion,activation,norm_place,warmup,lr,dropout,accuracy4,loss4,epoch_flops\n");
+  std::uint64_t trial = 0;
+  space.enumerate([&](const nas::Point& point) {
+    const nas::Candidate candidate = nas::apply(base, point);
+    Context context({.seed = seed, .trial = trial++});
+    train::Trainer trainer(context, candidate.architecture(data.task), candidate.training, data.train, data.valid);
+    while (!trainer.done()) trainer.run_epoch();
+    for (const auto& value : point.values()) std::printf("%s,", value->show().c_str());
+    const train::Scores& scores = trainer.history().back().valid;
+    std::printf("%s,,%s,%s,%.6f,%.6f,%lld\n", nn::name_of(base.norm_place), nas::Value(base.training.lr).show().c_str(),
+                nas::Value(base.dropout).show().c_str(), scores.accuracy, scores.loss,
+                static_cast<long long>(nas::cost_of(candidate, data.task, data.train).epoch_flops));
+    std::fflush(stdout);
+    return true;
+  });
+  return 0;
+}
+
 int run(std::map<std::string, std::string> arguments) {
   const Sst2Data data = load_sst2(arguments);
   const nas::Space space = architectures();
@@ -67,6 +88,7 @@ int run(std::map<std::string, std::string> arguments) {
   options.random = static_cast<std::int64_t>(number(arguments, "random", 2));
   options.distill = number(arguments, "distill", 1) != 0;
   const auto seed = static_cast<std::uint64_t>(number(arguments, "seed", 1));
+  if (number(arguments, "scratch", 0) != 0) return from_scratch(data, space, base, seed);
   Context context({.threads = static_cast<int>(number(arguments, "threads", 1)), .seed = seed, .trial = nas::kSupernetTrial});
   nas::SupernetTrainer trainer(context, share_space(space, base, data.task, seed, [](const nas::Point&) { return true; }),
                                base.training, options, data.train, data.valid);

@@ -1,9 +1,9 @@
-// Trains a supernet: the sandwich rule with in-place distillation (Yu & Huang 2019, arXiv:1903.05134).
+// Trains a supernet: the sandwich rule, if asked for with in-place distillation (Yu & Huang 2019, arXiv:1903.05134).
 //
 // A step takes one batch through the largest sub-network, the smallest one, and `random` drawn ones (draw_part), in this order. The
-// largest learns the labels; the others learn its answers on the same batch (soft cross entropy to its softmax; without `distill`
-// the labels). The step's gradient is the mean over the sub-networks, each added onto the whole network's in this order; then
-// clipping and one update of all weights, as in train/trainer.h, whose batches, schedule and optimizer these are.
+// largest learns the labels; so do the others, or with `distill` its answers on the same batch (soft cross entropy to its softmax).
+// The step's gradient is the mean over the sub-networks, each added onto the whole network's in this order; then clipping and one
+// update of all weights, as in train/trainer.h, whose batches, schedule and optimizer these are.
 //
 //   SupernetTrainer trainer(context, shared, training, options, train_rows, valid_rows);    // shared = share_space(…)
 //   while (!trainer.done()) trainer.run_epoch();
@@ -28,9 +28,9 @@
 namespace lathe::nas {
 
 struct SupernetOptions {
-  std::int64_t epochs = 12;  ///< passes over the training rows
-  std::int64_t random = 2;   ///< drawn sub-networks a step, beside the largest and the smallest
-  bool distill = true;       ///< all but the largest learn its answers
+  std::int64_t epochs = 4;  ///< passes over the training rows
+  std::int64_t random = 2;  ///< drawn sub-networks a step, beside the largest and the smallest
+  bool distill = false;     ///< all but the largest learn its answers
   /// InputError: no epochs, fewer than 0 drawn ones.
   void validate() const;
 };

@@ -37,6 +37,7 @@ inline SupernetOptions short_training() {
   SupernetOptions options;
   options.epochs = 2;
   options.random = 2;
+  options.distill = true;
   return options;
 }
 

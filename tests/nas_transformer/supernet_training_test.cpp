@@ -70,6 +70,7 @@ TEST_CASE("supernet: the gradient of a step is PyTorch's") {
   const data::EncodedDataset rows = torch_rows();
   SupernetOptions options;
   options.random = 1;
+  options.distill = true;
   for (const int threads : {1, 3}) {
     Context context({.threads = threads, .trial = kSupernetTrial});
     SupernetTrainer trainer(context, torch_space(), {}, options, rows, rows);
