@@ -1,7 +1,7 @@
 // Trains a supernet for the architectures of sst2_space() and tells how good each is with inherited weights; supernet.py compares
 // that with trainings from scratch.
 //
-//   bench_supernet train=…/glue-sst2/train.tsv valid=…/glue-sst2/dev.tsv [epochs=16] [random=2] [distill=1] [lr=0.003] [dropout=0]
+//   bench_supernet train=…/glue-sst2/train.tsv valid=…/glue-sst2/dev.tsv [epochs=4] [random=2] [distill=0] [lr=0.003] [dropout=0.2]
 //                  [norm_place=pre] [seed=1] [threads=1] [scratch=0]
 //
 // The space: layers, hidden, expansion and activation of sst2_space(), 36 architectures; norm place, learning rate and dropout are
@@ -41,7 +41,7 @@ nas::Candidate base_of(std::map<std::string, std::string>& arguments) {
   nas::Candidate base = sst2_base();
   base.training.lr = number(arguments, "lr", 0.003);
   base.training.warmup = number(arguments, "warmup", 0.05);
-  base.dropout = number(arguments, "dropout", 0);
+  base.dropout = number(arguments, "dropout", 0.2);
   if (arguments.contains("norm_place")) base.norm_place = nn::norm_place(arguments["norm_place"]);
   return base;
 }
@@ -84,9 +84,9 @@ int run(std::map<std::string, std::string> arguments) {
   const nas::Space space = architectures();
   const nas::Candidate base = base_of(arguments);
   nas::SupernetOptions options;
-  options.epochs = static_cast<std::int64_t>(number(arguments, "epochs", 16));
+  options.epochs = static_cast<std::int64_t>(number(arguments, "epochs", 4));
   options.random = static_cast<std::int64_t>(number(arguments, "random", 2));
-  options.distill = number(arguments, "distill", 1) != 0;
+  options.distill = number(arguments, "distill", 0) != 0;
   const auto seed = static_cast<std::uint64_t>(number(arguments, "seed", 1));
   if (number(arguments, "scratch", 0) != 0) return from_scratch(data, space, base, seed);
   Context context({.threads = static_cast<int>(number(arguments, "threads", 1)), .seed = seed, .trial = nas::kSupernetTrial});
@@ -112,7 +112,7 @@ int run(std::map<std::string, std::string> arguments) {
 }  // namespace lathe::bench
 
 int main(int argc, char** argv) try {
-  if (argc < 3) throw lathe::InputError("usage: bench_supernet train=FILE valid=FILE [epochs=16] [random=2] [distill=1] …");
+  if (argc < 3) throw lathe::InputError("usage: bench_supernet train=FILE valid=FILE [epochs=4] [random=2] [distill=0] …");
   return lathe::bench::run(lathe::bench::named_arguments(argc, argv, 1));
 } catch (const std::exception& e) {
   std::fprintf(stderr, "%s\n", e.what());

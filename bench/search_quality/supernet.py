@@ -4,9 +4,11 @@ supernet (bench_supernet) and the one they reach trained from scratch (sst2_runs
 seeds), with a bootstrap interval over architectures, beside what two trainings from scratch agree on: nothing can rank better.
 
     bench_supernet train=TSV valid=TSV … > inherited.csv
-    python3 bench/search_quality/supernet.py inherited.csv RUNS.csv[,RUNS.csv…] [--lr 0.003] [--dropout 0] [--norm-place pre]
+    python3 bench/search_quality/supernet.py inherited.csv RUNS.csv[,RUNS.csv…] [--settings 0.003/0.2,0.001/0.2]
+        [--norm-place pre]
 
-With several files (seeds), "scratch" is the mean over them. Needs scipy.
+--settings: learning rate and dropout of the trainings from scratch. With several files (seeds) or settings, "scratch" is the mean over
+all of them, and a search that trains sees the first alone and is judged by the mean of the others. Needs scipy.
 """
 import argparse
 import csv
@@ -38,7 +40,7 @@ def with_interval(a, b, rng, draws=4000):
 
 
 def compare(got, scratch, flops, cost, rng):
-    """A search ends with the best of what it trained, by the first file; its quality is the mean of the other files."""
+    """A search ends with the best of what it trained, by the first runs; its quality is the mean of the others."""
     truth, order = scratch[1:].mean(0), np.argsort(-got, kind="stable")
     for top in (1, 3, 5):
         total = cost + flops[order[:top]].sum()
@@ -58,17 +60,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inherited")
     parser.add_argument("runs")
-    parser.add_argument("--lr", default="0.003")
-    parser.add_argument("--dropout", default="0")
+    parser.add_argument("--settings", default="0.003/0.2")
     parser.add_argument("--norm-place", default="pre")
     a = parser.parse_args()
     inherited, facts = rows_of(a.inherited)
     archs = [tuple(r[k] for k in KEYS) for r in inherited]
     scratch, losses, flops = [], [], {}
-    for file in a.runs.split(","):
+    for file, setting in [(f, t) for f in a.runs.split(",") for t in a.settings.split(",")]:
         found = {}
         for r in rows_of(file)[0]:
-            if (r["lr"], r["dropout"], r["norm_place"]) == (a.lr, a.dropout, a.norm_place) and r["warmup"] in ("", "0"):
+            if (f"{r['lr']}/{r['dropout']}", r["norm_place"]) == (setting, a.norm_place) and r["warmup"] in ("", "0"):
                 found[tuple(r[k] for k in KEYS)] = r
         scratch.append([float(found[x]["accuracy4"]) for x in archs])
         losses.append([float(found[x]["loss4"]) for x in archs])
@@ -85,9 +86,9 @@ def main():
     print("tau parameters, scratch accuracy: ", with_interval(params, mean, rng))
     if len(scratch) > 1:
         pairs = [(i, j) for i in range(len(scratch)) for j in range(i)]
-        print("tau of two seeds from scratch:     %.2f" % np.mean([tau(scratch[i], scratch[j]) for i, j in pairs]))
+        print("tau of two trainings from scratch: %.2f" % np.mean([tau(scratch[i], scratch[j]) for i, j in pairs]))
         rest = [tau(scratch[i], np.delete(scratch, i, 0).mean(0)) for i in range(len(scratch))]
-        print("tau of one seed, mean of others:   %.2f" % np.mean(rest))
+        print("tau of one of them, mean of others:%.2f" % np.mean(rest))
     best = np.argsort(-got, kind="stable")
     for top in (1, 3, 5):
         print(f"best scratch accuracy of the {top} best inherited: {mean[best[:top]].max():.4f} (all: {mean.max():.4f}, "
