@@ -3,6 +3,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/objectives.h>
 #include <lathe/nas/transformer/plan.h>
 
 #include <algorithm>
@@ -31,23 +32,6 @@ void resolve(Config& config, const nas::SearchSize& size) {
   config.resolve("search.time", std::string());
 }
 
-/// The smallest of the valid architectures that limits leave aside, for the message that none is left.
-[[noreturn]] void nothing_within_limits(const Config& config, nas::TrainingSetting setting, const nas::Space& space,
-                                        const LoadedData& data) {
-  setting.limits = {};
-  const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
-  const nas::SpaceSample sample = nas::sample_space(space, objective);  // InputError: no valid point at all
-  std::size_t smallest = 0;
-  for (std::size_t i = 1; i < sample.costs.size(); ++i)
-    if (sample.costs[i].parameters < sample.costs[smallest].parameters) smallest = i;
-  const nas::Candidate candidate = objective.candidate(sample.points[smallest]);
-  const std::string& origin = config.origin("limits.params");
-  throw InputError(str(origin.empty() ? "" : origin + ": ", "limits.params = ", config.integer("limits.params"),
-                       " excludes every architecture that was drawn; the smallest has ",
-                       with_commas(sample.costs[smallest].parameters), " parameters (layers ", candidate.layers, ", hidden ",
-                       candidate.hidden, ")"));
-}
-
 struct Plan {
   nas::SearchSize size;
   nas::Estimate estimate;
@@ -58,18 +42,19 @@ struct Plan {
 };
 
 Plan make_plan(Config& config, const LoadedData& data) {
-  const nas::TrainingSetting setting{base_candidate(config), data.task, {config.integer("limits.params")}, backend_name(config)};
+  const nas::TrainingSetting setting = training_setting(config, data);
   const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
   const nas::Space space = make_space(config);
   nas::SpaceSample sample;
   try {
     sample = nas::sample_space(space, objective);
   } catch (const InputError&) {
-    if (setting.limits.params > 0) nothing_within_limits(config, setting, space, data);
+    const auto known = [](const nas::Limit& limit) { return !nas::is_measured(limit.quantity); };
+    if (std::any_of(setting.limits.begin(), setting.limits.end(), known)) nothing_within_limits(config, setting, space, data);
     throw;
   }
   const nas::CandidateCost base = nas::cost_of(setting.base, data.task, data.rows.train);
-  const nas::SpeedModel speed = nas::measure_speed(sample, objective, data.rows.train);
+  const nas::SpeedModel speed = nas::measure_speed(sample, objective);
   Plan plan;
   plan.workers = worker_count(config);
   plan.size = size_of(config);

@@ -77,15 +77,15 @@ SpaceSample sample_space(const Space& space, const TrainingObjective& objective,
   return sample;
 }
 
-SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, const data::EncodedDataset& train,
-                         double seconds) {
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, double seconds) {
   const std::vector<std::size_t> order = by_flops(sample);
   std::vector<SpeedPoint> points;
   for (const std::size_t percent : {10u, 50u, 90u}) {
     const std::size_t i = order[(order.size() - 1) * percent / 100];
     const auto flops = static_cast<double>(sample.costs[i].epoch_flops);
     if (!points.empty() && points.back().epoch_flops == flops) continue;
-    const double measured = measure_epoch(objective.candidate(sample.points[i]), objective.setting(), train, seconds / 3);
+    const Candidate candidate = objective.candidate(sample.points[i]);
+    const double measured = measure_epoch(candidate, objective.setting(), *objective.train_rows(candidate), seconds / 3);
     points.push_back({flops, points.empty() ? measured : std::max(measured, points.back().epoch_seconds)});
   }
   return SpeedModel(std::move(points));

@@ -39,8 +39,7 @@ struct SpaceSample {
 SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws = 100);
 
 /// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all.
-SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, const data::EncodedDataset& train,
-                         double seconds = 1.5);
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, double seconds = 1.5);
 
 /// The sizes of a search, as in the configuration.
 struct SearchSize {

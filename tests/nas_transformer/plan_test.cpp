@@ -104,7 +104,7 @@ TEST_CASE("a sample of a space counts what is valid and within the limits") {
   CHECK(message_of([&] { sample_space(space, limited, 60); }) ==
         "none of 60 architectures drawn from the space is valid and within the limits; widen the space or the limits");
 
-  const SpeedModel measured = measure_speed(all, objective, data.train, 0.02);
+  const SpeedModel measured = measure_speed(all, objective, 0.02);
   REQUIRE_FALSE(measured.points().empty());
   for (std::size_t i = 0; i < measured.points().size(); ++i) {
     CHECK(measured.points()[i].epoch_seconds > 0);
