@@ -196,7 +196,10 @@ class Search {
       return kNo;
     }
     print_result(console_, outcome, folder_);
-    return outcome.results.winner >= 0 ? kDone : kNo;
+    if (outcome.results.winner < 0) return kNo;
+    const nas::ModelRow& winner = outcome.results.models[static_cast<std::size_t>(outcome.results.winner)];
+    for (const std::string& violation : winner.violations) console_.warn("no finalist holds every target: " + violation);
+    return winner.violations.empty() ? kDone : kNo;
   }
 
   Invocation& invocation_;
