@@ -115,6 +115,7 @@ class Search {
     SearchProgress::Setup setup;
     setup.trials = std::max(job_.header.trials, job_.extend_to);
     setup.metrics = job_.header.metrics;
+    setup.direction = job_.header.directions[0];
     setup.workers = job_.workers;
     setup.epochs = job_.setting.base.training.epochs;
     setup.stop = stop;

@@ -20,6 +20,7 @@ nas::SearchSize size_of(const Config& config) {
   size.seeds = config.integer("finalists.seeds");
   size.finalist_epochs = config.integer("finalists.epochs");
   if (size.finalist_epochs == 0) size.finalist_epochs = size.epochs;
+  size.baselines = nas::needs_baseline(targets_of(config)) ? 1 : 0;
   return size;
 }
 
@@ -76,6 +77,7 @@ void print_json(const Plan& plan, Console& console) {
     json.member("epochs", plan.size.epochs).member("finalists", plan.size.finalists).member("seeds", plan.size.seeds);
     json.member("finalist_epochs", plan.size.finalist_epochs).member("workers", plan.workers);
     json.member("search_seconds", plan.estimate.search_seconds).member("finalist_seconds", plan.estimate.finalist_seconds);
+    json.member("preparation_seconds", plan.estimate.preparation_seconds);
     json.member("worker_bytes", plan.estimate.worker_bytes).member("flops_per_second", plan.flops_per_second);
   });
 }
@@ -94,7 +96,9 @@ void plan_search(Config& config, const LoadedData& data, Console& console, bool 
   const nas::SearchSize& size = plan.size;
   print(str("space   ", plan.space, "; ", format_percent(plan.admissible, 0), " of ", plan.drawn,
             " drawn ones are valid and within the limits"));
-  print(str("plan    ", format_duration(plan.estimate.search_seconds), " search: ", plural(size.trials, "trial"), ", ",
+  const double before = plan.estimate.preparation_seconds;
+  print(str("plan    ", before > 0 ? format_duration(before) + ": the default, for limits.target | " : "",
+            format_duration(plan.estimate.search_seconds), " search: ", plural(size.trials, "trial"), ", ",
             plural(size.epochs, "epoch"), ", ", config.text("search.sampler"), " sampler, ", config.text("search.pruner"),
             " stopping | ", format_duration(plan.estimate.finalist_seconds), ": ", plural(size.finalists, "finalist"),
             " and the default x ", plural(size.seeds, "seed"), ", ", plural(size.finalist_epochs, "epoch")));

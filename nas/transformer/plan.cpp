@@ -108,6 +108,7 @@ Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const Sear
   const double of_base = speed.epoch_seconds(static_cast<double>(base.epoch_flops));
   const auto w = static_cast<double>(workers);
   result.search_seconds = static_cast<double>(size.trials * size.epochs) * mean / w;
+  result.preparation_seconds = static_cast<double>(size.baselines * size.epochs) * of_base;
   if (size.finalists > 0)
     result.finalist_seconds =
         static_cast<double>(size.seeds * size.finalist_epochs) * (static_cast<double>(size.finalists) * mean_larger + of_base) / w;
@@ -135,7 +136,7 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
     SearchSize one = size;
     one.trials = 1;
     const Estimate cost = estimate(sample, speed, one, base, workers);
-    const double left = seconds - std::max(cost.finalist_seconds, 0.25 * seconds);
+    const double left = seconds - cost.preparation_seconds - std::max(cost.finalist_seconds, 0.25 * seconds);
     return static_cast<std::int64_t>(left / cost.search_seconds);
   };
   // A handful of trials is no search: shorter ones before so few.

@@ -45,12 +45,14 @@ SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& obj
 struct SearchSize {
   std::int64_t trials = 32, epochs = 3;
   std::int64_t finalists = 3, seeds = 3, finalist_epochs = 3;
+  std::int64_t baselines = 0;  ///< trainings of the default before the first proposal (baseline.h)
 };
 
 struct Estimate {
   double search_seconds = 0, finalist_seconds = 0;
-  std::int64_t worker_bytes = 0;  ///< largest accounted peak of the sample
-  double total() const { return search_seconds + finalist_seconds; }
+  double preparation_seconds = 0;  ///< of `baselines`, one after the other
+  std::int64_t worker_bytes = 0;   ///< largest accounted peak of the sample
+  double total() const { return preparation_seconds + search_seconds + finalist_seconds; }
 };
 /// Without early stopping, so rather too long than too short. Finalists are assumed to be of the larger half; the default is
 /// trained with them. Trainings are spread over `workers`.

@@ -112,13 +112,13 @@ Target parse_target(std::string_view text) {
 
 void set_objectives(StudyHeader& header, std::span<const Quantity> objectives, train::Metric metric,
                     std::span<const Target> targets) {
-  std::vector<Quantity> all(objectives.begin(), objectives.end());
-  if (all.empty()) all = {quantity_of(metric)};
+  const Quantity by_metric[] = {quantity_of(metric)};
+  if (objectives.empty()) objectives = by_metric;
   header.metrics.clear();
   header.directions.clear();
   header.constraints.clear();
   bool measured = false;
-  for (const Quantity q : all) {
+  for (const Quantity q : objectives) {
     if (std::find(header.metrics.begin(), header.metrics.end(), info(q).name) != header.metrics.end())
       throw InputError(str("search.objectives names ", info(q).name, " twice"));
     header.metrics.emplace_back(info(q).name);
@@ -130,7 +130,7 @@ void set_objectives(StudyHeader& header, std::span<const Quantity> objectives, t
   if (!measured && header.constraints.empty())
     throw InputError(
         "nothing that training tells is asked for: search.objectives and limits.target name none of accuracy, macro_f1, loss");
-  if (all[0] != quantity_of(metric)) header.judging.unit_value = Judging::UnitValue::last;
+  if (objectives[0] != quantity_of(metric)) header.judging.unit_value = Judging::UnitValue::last;
 }
 
 }  // namespace lathe::nas

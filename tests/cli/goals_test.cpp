@@ -126,7 +126,7 @@ TEST_CASE("vocabulary and length are searched: rows, model and its tokenizer are
   write_search();
   write("test.tsv", reviews(240));  // its last third is in no other part
   const std::string space =
-      replaced(read("lathe.toml"), "heads = [1, 2, 4]", "vocab = [60, 90, 100], max_tokens = { min = 4, max = 12, step = 4 }");
+      replaced(read("lathe.toml"), "heads = [1, 2, 4]", "vocab = [70, 90, 100], max_tokens = { min = 4, max = 12, step = 4 }");
   write("goals.toml", replaced(space, "\"reviews.tsv\",", "\"reviews.tsv\", test = \"test.tsv\","));
   search_all_ways("goals.toml");
   const nlohmann::json results = parsed("one/results.json"), config = parsed("one/model/config.json");
@@ -163,9 +163,9 @@ TEST_CASE("limits and objectives that cannot be: one line each") {
   };
   CHECK(error({"--limit", "flops=10"})
             .starts_with("--limit flops: limits.flops = 10 excludes every architecture that was drawn; the smallest is "));
-  CHECK(error({"--limit", "size_mb=0.00001"})
-            .starts_with(
-                "--limit size_mb: limits.size_mb = 0.00001 excludes every architecture that was drawn; the smallest is 0.00"));
+  CHECK(
+      error({"--limit", "size_mb=0.001"})
+          .starts_with("--limit size_mb: limits.size_mb = 0.001 excludes every architecture that was drawn; the smallest is 0.00"));
   CHECK(error({"--limit", "memory_mb=0.00001"}).find("MB (layers 1, hidden 8)") != std::string::npos);
   CHECK(error({"--limit", "target=params <= 0.01 * default"})
             .starts_with("--limit target: params <= 0.01 * default excludes every architecture that was drawn; the smallest is "));

@@ -114,7 +114,11 @@ TEST_CASE("layers one by one") {
   CHECK(a.layers[1].head_dim == 2);
   CHECK_NOTHROW(a.validate());
   // A layer beyond the depth has no choices: neither in draws nor in points that are written down.
-  CHECK(has(message_of([&] { space.point({{"layers", 1}, {"layers[1].ffn", 8}}); }), "layers[1].ffn"));
+  std::vector<std::pair<std::string, Value>> one_layer = {
+      {"layers", 1}, {"layers[0].heads", 4}, {"layers[0].activation", "silu"}, {"layers[0].ffn", 12}, {"layers[0].head_dim", 6}};
+  CHECK(apply(base(), space.point(one_layer)).architecture(task()).layers.size() == 1);
+  one_layer.emplace_back("layers[1].ffn", 8);
+  CHECK(has(message_of([&] { space.point(one_layer); }), "layers[1].ffn"));
   for (std::uint64_t i = 0; i < 20; ++i) {
     const Point drawn = space.uniform(3, i, 0);
     const Candidate c = apply(base(), drawn);
@@ -133,10 +137,14 @@ TEST_CASE("what means nothing is refused") {
   };
   CHECK(refusal("hiden", 8) == "`hiden` cannot be searched; did you mean `hidden`?");
   CHECK(refusal("zzzzzz", 8) == "`zzzzzz` cannot be searched");
-  CHECK(refusal("layers[0].head", 8) == "`layers[0].head` cannot be searched; did you mean `layers[0].heads`?");
-  CHECK(refusal("layers[0].hidden", 8) ==
-        "`layers[0].hidden` cannot be searched; of a layer: heads, head_dim, expansion, ffn, activation");
-  CHECK(refusal("layers[1].ffn", 8) == "`layers[1].ffn` is of a layer that is not there");
+  const auto refusal_of_layer = [](const char* field) {
+    const Space space = SpaceBuilder().integer("layers", 1, 1).categorical(std::string("layers[i].") + field, {8}).build();
+    return message_of([&] { apply(base(), space.uniform(1, 0, 0)); });
+  };
+  CHECK(refusal_of_layer("ffn") == "nothing was thrown");
+  CHECK(refusal_of_layer("head") == "`layers[0].head` cannot be searched; did you mean `layers[0].heads`?");
+  CHECK(refusal_of_layer("pooling") ==
+        "`layers[0].pooling` cannot be searched; of a layer: heads, head_dim, expansion, ffn, activation");
   CHECK(refusal("vocb", 8) == "`vocb` cannot be searched; did you mean `vocab`?");
   CHECK(refusal("max_token", 8) == "`max_token` cannot be searched; did you mean `max_tokens`?");
   CHECK(refusal("hidden", "wide") == "`hidden` = wide, expected an integer");

@@ -1,4 +1,5 @@
 // What models are judged by: quantities, limits, targets, and a study of several objectives.
+#include <lathe/base/file.h>
 #include <lathe/nas/preparation.h>
 #include <lathe/nas/transformer/baseline.h>
 #include <lathe/nas/transformer/search.h>
@@ -87,7 +88,7 @@ TEST_CASE("targets: one form, and messages for everything else") {
   same("  latency_ms<=0.1*default ", "latency_ms <= 0.1 * default");
   same("params <= default", "params <= 1 * default");
   same("loss <= 0.5", "loss <= 0.5");
-  same("params <= 2e6", "params <= 2000000");
+  same("params <= 2000000", "params <= 2e+06");
   const Limit limit = parse_target("accuracy >= 0.5 * default").limit(0.8);
   CHECK(limit.bound == 0.4);
   CHECK(limit.holds(0.4));
