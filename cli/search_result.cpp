@@ -4,6 +4,8 @@
 #include <lathe/cli/format.h>
 #include <lathe/nas/front.h>
 
+#include <cmath>
+
 namespace lathe::cli {
 namespace {
 
@@ -68,9 +70,10 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   out += front_line(outcome, folder);
   if (results.winner >= 0) {
     const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
+    const auto shown = [](double value) { return fixed(value, std::abs(value) < 1000 ? 4 : 0); };
     for (const nas::TargetCheck& check : winner.targets)
-      out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", number(check.value), ", the bound is ",
-                 number(check.bound), " (validation, retrained alike)\n");
+      out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
+                 shown(check.bound), " (validation, retrained alike)\n");
   }
   for (const std::string& hint : results.study.hints) out += str("hint    ", hint, "\n");
   if (results.winner >= 0) {
