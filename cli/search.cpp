@@ -14,6 +14,7 @@
 #include <lathe/cli/signals.h>
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
@@ -148,6 +149,7 @@ class Search {
     job_.stop = signals.flag();
     SearchProgress progress(console_, progress_setup(signals.flag()));
     watch(progress);
+    job_.samplers = nas::all_samplers();
     nas::SearchOutcome outcome;
     try {
       outcome = nas::run_search(job_, *source.storage);
