@@ -17,7 +17,7 @@ namespace {
 
 constexpr Index kHidden = 64, kEmbedding = 32;
 constexpr double kMostNorm = 1;
-constexpr std::uint32_t kSite = 1;         // site 0 of a parameter's stream is the uniform draw
+constexpr std::uint32_t kSite = 1;          // site 0 of a parameter's stream is the uniform draw
 constexpr std::uint32_t kDrawsAtOnce = 16;  // after the first, which is mostly the last
 
 /// A backend of exact numerics, whatever LATHE_BACKEND names: the study's bits must not depend on it.
@@ -70,19 +70,16 @@ class ControllerSampler final : public Sampler {
 };
 
 ControllerSampler::ControllerSampler(const StudyHeader& header)
-    : direction_(header.directions.at(0)),
-      decisions_(header.space, Options("controller", header.sampler_settings,
-                                       {"update_every", "window", "epochs", "learning_rate", "entropy", "bins"})
-                                   .whole("bins", 16, 2, 1'000)),
-      context_(exact_context(header.seed)) {
+    : direction_(header.directions.at(0)), context_(exact_context(header.seed)) {
   const Options options("controller", header.sampler_settings,
                         {"update_every", "window", "epochs", "learning_rate", "entropy", "bins"});
   update_every_ = static_cast<std::size_t>(options.whole("update_every", 10, 1, 10'000));
   const auto least = static_cast<std::int64_t>(update_every_);
   window_ = static_cast<std::size_t>(options.whole("window", std::max<std::int64_t>(20, least), least, 100'000));
-  epochs_ = options.whole("epochs", 10, 1, 1'000);
-  learning_rate_ = options.real("learning_rate", 0.01, 1e-6, 1);
+  epochs_ = options.whole("epochs", 6, 1, 1'000);
+  learning_rate_ = options.real("learning_rate", 0.03, 1e-6, 1);
   ppo_.entropy_weight = options.real("entropy", 0.01, 0, 10);
+  decisions_ = Decisions(header.space, options.whole("bins", 8, 2, 1'000));
   if (header.directions.size() != 1)
     throw InputError(
         str("sampler controller serves one objective, the study has ", header.directions.size(), "; take nsga2 or tpe"));

@@ -25,6 +25,7 @@ namespace lathe::nas {
 class Decisions {
  public:
   static constexpr std::int32_t kInactive = -1;
+  Decisions() = default;  ///< of no space
   Decisions(const Space& space, std::int64_t bins);
 
   std::size_t size() const { return decisions_.size(); }

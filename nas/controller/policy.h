@@ -1,13 +1,15 @@
 // The policy network: an LSTM that makes one decision after the other (Zoph & Le 2017, arXiv:1611.01578; the embedding of the
 // previous choice and the bounded logits are those of ENAS, Pham et al. 2018, arXiv:1802.03268), and a critic beside it.
 //
-//   x₀ = start [E]                     xₜ = embedding of decision t−1's choice, or of "inactive", from that decision's own table
+//   xₜ = row of the embedding [·, E]   row 0 for t = 0; else that of decision t−1's choice, or of "inactive": rows of its own
 //   (hₜ, cₜ) = lstm(xₜ, hₜ₋₁, cₜ₋₁)    h₋₁ = c₋₁ = 0
-//   zₜ = hₜ · Wₜᵀ + bₜ                 logits: 5 · tanh(zₜ / 5), and −10⁴ where a mask forbids; log π by log-softmax
+//   zₜ = hₜ · Wₜᵀ + bₜ                 logits: 5 · tanh(zₜ / 5), less 10⁴ where a mask forbids; log π by log-softmax
 //   vₜ = hₜ · w_vᵀ + b_v               what the critic expects of the trajectory, before decision t
 //
-// All heads begin at zero: before its first update the policy is uniform over the choices and expects 0. R rows are independent
-// trajectories; the bits of one do not depend on the others. Everything works on f32, and on f64 (backend spec) for gradient checks.
+// Parameters, in order: controller.lstm as in Lstm; .embedding [1 + Σ (choices + 1), E]; .heads.weight [decisions, widest, H],
+// .heads.bias [decisions, 1, widest]; .value.weight [1, H], .value.bias [1]. All heads begin at zero: before its first update the
+// policy is uniform over the choices and expects 0. R rows are independent trajectories; the bits of one do not depend on the
+// others. Everything works on f32, and on f64 (backend spec) for gradient checks.
 #pragma once
 #include <lathe/autograd/functions.h>
 #include <lathe/nn/parameters.h>
@@ -27,8 +29,9 @@ struct Lstm {
     Var h, c;  ///< [R, H]
   };
   Lstm(nn::Parameters& parameters, const std::string& name, Index in, Index size, double deviation);
-  State start(Index rows) const;  ///< zeros
-  State step(const Var& x, const State& state) const;
+  State start(Index rows) const;                        ///< zeros
+  Var input(const Var& x) const;                        ///< x · W_inputᵀ + b: what a step reads of x
+  State step(const Var& in, const State& state) const;  ///< `in`: of input()
   Index size;
   Var input_weight, bias, state_weight;
 };
@@ -37,7 +40,7 @@ struct Lstm {
 struct Trajectories {
   Index rows = 0;
   std::vector<std::int32_t> chosen;        ///< [rows, decisions]
-  std::vector<std::vector<double>> masks;  ///< by decision: [rows, choices], 0 or kForbidden; empty: everything is allowed
+  std::vector<std::vector<double>> masks;  ///< by decision: [rows, choices], 0 or kForbidden; none: everything is allowed
 };
 
 class Policy {
@@ -64,14 +67,16 @@ class Policy {
   Outlook outlook(const Trajectories& trajectories) const;
 
  private:
-  Context& context() const { return *context_; }
+  /// Row of the embedding that a decision reads.
+  std::int32_t row_before(std::size_t decision, std::int32_t previous) const;
+  Var log_softmax(const Var& sums, const std::vector<double>& mask, int axis) const;
   Context* context_;
   DType dtype_;
   std::vector<Index> choices_;
+  std::vector<std::int32_t> rows_;  // of the embedding: the first of each decision's choices
+  Index width_ = 0;                 // of the widest decision; the others are padded by forbidden choices
   Lstm lstm_;
-  Var start_;
-  std::vector<Var> tables_, weights_, biases_;
-  Var value_weight_, value_bias_;
+  Var embedding_, weight_, bias_, value_weight_, value_bias_;
 };
 
 /// `values` as a tensor of that type.

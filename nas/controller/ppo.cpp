@@ -14,7 +14,8 @@ Var clipped(const Var& x, double low, double high) { return relu(x - low) - relu
 
 }  // namespace
 
-std::vector<double> gae(const Trajectories& t, const std::vector<double>& values, const std::vector<double>& reward, double lambda) {
+std::vector<double> gae(const Trajectories& t, const std::vector<double>& values, const std::vector<double>& reward,
+                        double lambda) {
   const std::size_t rows = static_cast<std::size_t>(t.rows), steps = rows ? t.chosen.size() / rows : 0;
   std::vector<double> out(t.chosen.size(), 0);
   for (std::size_t r = 0; r < rows; ++r) {

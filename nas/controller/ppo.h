@@ -5,8 +5,8 @@
 //
 //   loss = −1/N Σ min(ρₜ·Aₜ, clip(ρₜ, 1 − ε, 1 + ε)·Aₜ) + 1/N Σ value_weight · (vₜ − R)² − 1/N Σ entropy_weight · Hₜ
 //
-// Advantages are those of GAE (Schulman et al. 2016, arXiv:1506.02438) with γ = 1: Aₜ = Σₖ λᵏ δₜ₊ₖ, δₜ = vₜ₊₁ − vₜ, and R − vₜ for the
-// last active decision; then their mean is taken off and they are divided by their deviation.
+// Advantages are those of GAE (Schulman et al. 2016, arXiv:1506.02438) with γ = 1: Aₜ = Σₖ λᵏ δₜ₊ₖ, δₜ = vₜ₊₁ − vₜ, and R − vₜ for
+// the last active decision; then their mean is taken off and they are divided by their deviation.
 #pragma once
 #include <lathe/nas/controller/policy.h>
 

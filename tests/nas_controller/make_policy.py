@@ -23,16 +23,10 @@ def parameter(*shape):
 
 # In the order in which lathe registers them.
 input_weight, bias, state_weight = parameter(4 * HIDDEN, EMBEDDING), parameter(4 * HIDDEN), parameter(4 * HIDDEN, HIDDEN)
-start = parameter(1, EMBEDDING)
-heads, tables = [], []
-for i, n in enumerate(CHOICES):
-    heads.append((parameter(n, HIDDEN), parameter(n)))
-    if i + 1 < len(CHOICES): tables.append(parameter(n + 1, EMBEDDING))
+embedding = parameter(1 + sum(n + 1 for n in CHOICES), EMBEDDING)  # row 0: the start
+head_weight, head_bias = parameter(len(CHOICES), max(CHOICES), HIDDEN), parameter(len(CHOICES), 1, max(CHOICES))
 value_weight, value_bias = parameter(1, HIDDEN), parameter(1)
-everything = [input_weight, bias, state_weight, start]
-for i, (w, b) in enumerate(heads):
-    everything += [w, b] + ([tables[i]] if i < len(tables) else [])
-everything += [value_weight, value_bias]
+everything = [input_weight, bias, state_weight, embedding, head_weight, head_bias, value_weight, value_bias]
 
 cell = torch.nn.LSTMCell(EMBEDDING, HIDDEN)
 call = lambda x, state: torch.func.functional_call(cell, {"weight_ih": input_weight, "weight_hh": state_weight, "bias_ih": bias, "bias_hh": torch.zeros(4 * HIDDEN)}, (x, state))
@@ -46,18 +40,18 @@ advantage = torch.tensor([[1.2, -0.3, 0.7], [-1.1, 0.0, 0.4], [0.8, -0.9, 0.0], 
 reward = torch.tensor([1.2, -0.7, 0.3, -0.8])
 
 state = (torch.zeros(rows, HIDDEN), torch.zeros(rows, HIDDEN))
-x = start.expand(rows, EMBEDDING)
+x, first = embedding[:1].expand(rows, EMBEDDING), 1
 log_p, entropy, value = [], [], []
 for i, n in enumerate(CHOICES):
     state = call(x, state)
-    w, b = heads[i]
+    w, b = head_weight[i, :n], head_bias[i, 0, :n]
     logits = 5 * torch.tanh((state[0] @ w.T + b) / 5) + (mask if i == 1 else 0)
     all_p = torch.log_softmax(logits, 1)
     active = (chosen[:, i] >= 0).double()
     log_p.append(all_p.gather(1, chosen[:, i : i + 1].clamp(min=0))[:, 0] * active)
     entropy.append(torch.distributions.Categorical(logits=logits).entropy() * active)
     value.append((state[0] @ value_weight.T + value_bias)[:, 0])
-    if i + 1 < len(CHOICES): x = tables[i][torch.where(chosen[:, i] < 0, n, chosen[:, i])]
+    x, first = embedding[first + torch.where(chosen[:, i] < 0, n, chosen[:, i])], first + n + 1
 log_p, entropy, value = (torch.stack(v, 1) for v in (log_p, entropy, value))
 active = (chosen >= 0).double()
 ratio = torch.exp(log_p - old)
