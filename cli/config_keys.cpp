@@ -1,8 +1,8 @@
 // The table of configuration keys, and what is said about names that are not in it.
 #include <lathe/base/text.h>
 #include <lathe/cli/config.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/pruner/pruner.h>
-#include <lathe/nas/sampler/sampler.h>
 
 #include <algorithm>
 #include <utility>
@@ -132,8 +132,8 @@ bool resolves(const Registry& registry, const std::string& name) {
 }
 
 void add_search_keys(KeyTable& t) {
-  t.choice("search.sampler", names_of(nas::SamplerRegistry::builtin().tags()), "tpe", "how points of the space are proposed");
-  t.keys.back().accepts = [](const std::string& name) { return resolves(nas::SamplerRegistry::builtin(), name); };
+  t.choice("search.sampler", names_of(nas::all_samplers().tags()), "tpe", "how points of the space are proposed");
+  t.keys.back().accepts = [](const std::string& name) { return resolves(nas::all_samplers(), name); };
   t.settings("search.sampler_settings", "numbers of the sampler, such as { n_startup_trials = 20 }").late();
   t.integer("search.trials", 64, 1, "architectures to try");
   t.integer("search.virtual_workers", 4, 1, "parallelism of the study itself, whatever the machine").to(1024);

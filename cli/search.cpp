@@ -15,6 +15,7 @@
 #include <lathe/cli/signals.h>
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
@@ -167,6 +168,7 @@ class Search {
     const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"), console_);
     SearchProgress progress(console_, progress_setup(signals.flag()));
     watch(progress);
+    job_.samplers = nas::all_samplers();
     nas::SearchOutcome outcome;
     try {
       outcome = nas::run_search(job_, *source.storage);

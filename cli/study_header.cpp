@@ -3,8 +3,8 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/objectives.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/pruner/pruner.h>
-#include <lathe/nas/sampler/sampler.h>
 #include <lathe/tensor/backend.h>
 
 #include <nlohmann/json.hpp>
@@ -176,7 +176,7 @@ nas::StudyHeader study_header(const Config& config, const std::string& name) {
   header.trials = config.integer("search.trials");
   header.virtual_workers = static_cast<int>(config.integer("search.virtual_workers"));
   header.seed = static_cast<std::uint64_t>(config.integer("seed"));
-  header.sampler = nas::SamplerRegistry::builtin().resolve(config.text("search.sampler"));
+  header.sampler = nas::all_samplers().resolve(config.text("search.sampler"));
   header.sampler_settings = config.settings("search.sampler_settings");
   header.pruner = nas::PrunerRegistry::builtin().resolve(config.text("search.pruner"));
   header.pruner_settings = config.settings("search.pruner_settings");
@@ -191,7 +191,7 @@ nas::StudyHeader study_header(const Config& config, const std::string& name) {
     describe_objectives(config, header);
   }
   header.check();
-  require_made(config, "search.sampler", [&] { nas::SamplerRegistry::builtin().make(header); });
+  require_made(config, "search.sampler", [&] { nas::all_samplers().make(header); });
   require_made(config, "search.pruner", [&] { nas::PrunerRegistry::builtin().make(header); });
   return header;
 }

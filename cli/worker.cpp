@@ -12,6 +12,7 @@
 #include <lathe/cli/signals.h>
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/optimize.h>
 #include <lathe/nas/transformer/objective.h>
 
@@ -71,6 +72,7 @@ class Worker {
     options.resume = false;  // failures count on: three of one segment stop everybody
     options.stop = signals.flag();
     options.observer = &progress;
+    options.samplers = nas::all_samplers();
     const nas::StudyRun run = config_.own_objective() ? help_program(header, options) : help_training(header, options);
     if (!run.finished)
       throw StoppedByUser(
@@ -130,7 +132,7 @@ class Worker {
   nas::StudyRun help_program(const nas::StudyHeader& header, nas::ExecutorOptions options) {
     source_.storage.reset();
     options.max_failures = static_cast<int>(config_.integer("objective.retries")) + 1;
-    nas::Study study(header, source_.backend.get());
+    nas::Study study(header, source_.backend.get(), nas::all_samplers());
     study.set_max_reports(static_cast<int>(config_.integer("objective.max_reports")));
     const fs::path logs = folder_.empty() ? fs::path() : folder_ / "trials";
     return study.optimize(nas::program(program_options(config_, logs)), std::move(options));

@@ -13,6 +13,7 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/comparison.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/executor.h>
 #include <lathe/nas/sampler/sampler.h>
 #include <lathe/nas/storage/memory.h>
@@ -64,7 +65,7 @@ void serve(const Problem& problem) {
 /// "tpe" or, with settings, "tpe:group=0,n_startup_trials=20".
 void set_sampler(nas::StudyHeader& header, const std::string& text) {
   const std::size_t colon = text.find(':');
-  header.sampler = nas::SamplerRegistry::builtin().resolve(text.substr(0, colon));
+  header.sampler = nas::all_samplers().resolve(text.substr(0, colon));
   if (colon == std::string::npos) return;
   for (const std::string_view setting : split(std::string_view(text).substr(colon + 1), ',')) {
     const std::size_t equals = setting.find('=');
@@ -95,7 +96,9 @@ void run(const Problem& problem, const std::string& sampler, std::int64_t trials
     set_sampler(header, sampler);
     const auto storage = nas::memory_storage(header);
     const auto start = std::chrono::steady_clock::now();
-    const nas::StudyRun study = nas::execute(header, *objective, *storage);
+    nas::ExecutorOptions options;
+    options.samplers = nas::all_samplers();
+    const nas::StudyRun study = nas::execute(header, *objective, *storage, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     JsonWriter json;
     json.begin_object().member("seed", seed).member("seconds", seconds);

@@ -283,6 +283,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   options.until_event = job.until_event;
   options.extend_to = job.extend_to;
   options.observer = job.observer;
+  options.samplers = job.samplers;
   options.checkpoints = checkpoints.get();
   outcome.study = execute(job.header, objective, storage, options);
   RunResults& results = outcome.results;

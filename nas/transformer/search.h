@@ -38,8 +38,9 @@ struct SearchJob {
   int workers = 1;  ///< real ones, one thread each
   StopFlag stop;
   std::uint64_t until_event = std::numeric_limits<std::uint64_t>::max();
-  std::int64_t extend_to = 0;    ///< raise the budget of a finished study to so many trials
-  Observer* observer = nullptr;  ///< of the study
+  std::int64_t extend_to = 0;                             ///< raise the budget of a finished study to so many trials
+  Observer* observer = nullptr;                           ///< of the study
+  SamplerRegistry samplers = SamplerRegistry::builtin();  ///< those that the header may name
   /// A phase begins: "finalists", "baselines", "export".
   std::function<void(const std::string&)> phase = [](const std::string&) {};
   std::function<void(const Finalist&, const FinalRun&, bool done)> finalist_progress;
