@@ -36,6 +36,8 @@ struct Candidate {
   nn::Pooling pooling = nn::Pooling::kMean;
   double dropout = 0.1;  ///< embedding output, residual branches, attention weights, pooled vector
   train::TrainConfig training;
+  /// Of a proxy (proxy_fidelity.h): architecture() is a smaller network of the same kind, by these shares of its width and depth.
+  double width_share = 1, depth_share = 1;
 
   /// The architecture, not validated.
   nn::TransformerConfig architecture(const TaskShape& task) const;
