@@ -73,7 +73,7 @@ double tau(std::vector<Pair> items) {
   const std::int64_t tied_y = tied_pairs(items, [](const Pair& a, const Pair& b) { return a.second == b.second; });
   if (tied_x == pairs || tied_y == pairs) return kUndefined;
   const auto surplus = static_cast<double>(pairs - tied_x - tied_y + tied_both - 2 * discordant);
-  const double value = surplus / math::sqrt(static_cast<double>(pairs - tied_x)) / math::sqrt(static_cast<double>(pairs - tied_y));
+  const double value = surplus / math::sqrt(static_cast<double>(pairs - tied_x) * static_cast<double>(pairs - tied_y));
   return std::clamp(value, -1.0, 1.0);
 }
 

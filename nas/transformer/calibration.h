@@ -2,9 +2,6 @@
 // the same architectures are evaluated both ways, and the ranks are compared (nas/rank_correlation.h). What comes out is stored in
 // the study's header, and a proxy that does not rank well enough is refused.
 //
-//   Calibration c = calibrate(header, full, cheap, R"({"kind":"synflow",…})", params_of, {.workers = 2, .folder = run});
-//   if (!c.accepted()) …  c.reason()
-//
 // Works for any pair of objectives: proxies (proxy.h), weights inherited from a supernet.
 //
 // Which architectures: admissible points drawn uniformly by Philox (a stream of the study's seed that no trial uses), ten for each
@@ -93,7 +90,6 @@ class TrainingObjective;
 /// `full` (so that only what trainings depend on begins anew, not a change of the threshold), and calibration.json in the folder
 /// for people. `recorded`: json() as the header of a study that is resumed or joined has it; nothing is measured then. ProxyRefused
 /// if it is not accepted. InputError also: `recorded` is of another proxy.
-///   header.preparation = {"calibration": prepare_calibration(…).json(), …}
 Calibration prepare_calibration(const StudyHeader& study, TrainingObjective& full, Objective& cheap, const std::string& proxy,
                                 CalibrationOptions options, const std::string& recorded = {});
 

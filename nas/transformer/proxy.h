@@ -1,9 +1,10 @@
 // Proxies as objectives: any sampler can search on a cheaper evaluation instead of training each candidate in full.
 //
-//   TrainingObjective full(setting, train, valid);
-//   ProxyObjective proxy(full, {.score = ProxyScore::synflow}, train, valid, header.seed);
-//   const Calibration c = calibrate(header, full, proxy, …);        // calibration.h: is it any good here?
-//   execute(header, proxy, *storage);                              // the finalists are then trained in full
+//   TrainingObjective full(setting, rows.train, rows.valid);
+//   ProxyObjective proxy(full, ProxySetting::of_kind("synflow"), rows.train, rows.valid, header.seed);
+//   Calibration c = prepare_calibration(header, full, proxy, proxy.setting().json(), {.workers = 2, .folder = "run"});  // or
+//   refused header.preparation = JsonWriter().begin_object().key("calibration").raw(c.json()).end_object().text(); StudyRun run =
+//   execute(header, proxy, *memory_storage(header));  // whose finalists are to be trained in full
 #pragma once
 #include <lathe/nas/transformer/proxy_fidelity.h>
 #include <lathe/nas/transformer/proxy_scores.h>
