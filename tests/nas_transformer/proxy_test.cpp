@@ -2,6 +2,7 @@
 #include <lathe/nas/executor.h>
 #include <lathe/nas/storage/memory.h>
 #include <lathe/nas/transformer/proxy.h>
+#include <lathe/nas/transformer/search.h>
 #include <lathe/nn/cost.h>
 #include <lathe/train/trainer.h>
 
@@ -241,6 +242,15 @@ TEST_CASE("a search on a proxy has one hash for any number of workers") {
       const StudyRun run = execute(header, objective, *storage, {.workers = workers});
       REQUIRE(run.finished);
       hashes.push_back(run.hash);
+      // The finalists of such a study are to be trained in full.
+      for (const Finalist& finalist : choose_finalists(run.history, header, base(), 3, 0)) {
+        CHECK(finalist.candidate.training.epochs == 4);
+        const nn::TransformerConfig architecture = finalist.candidate.architecture(task());
+        if (finalist.trial < 0) continue;
+        const Point& point = run.history.trials[static_cast<std::size_t>(finalist.trial)].point;
+        CHECK(static_cast<std::int64_t>(architecture.layers.size()) == point.integer("layers"));
+        CHECK(architecture.hidden == point.integer("hidden"));
+      }
     }
     CHECK(hashes[0] == hashes[1]);
     CHECK(hashes[0] == hashes[2]);
