@@ -2,9 +2,10 @@
 //
 //   TrainingObjective full(setting, rows.train, rows.valid);
 //   ProxyObjective proxy(full, ProxySetting::of_kind("synflow"), rows.train, rows.valid, header.seed);
-//   Calibration c = prepare_calibration(header, full, proxy, proxy.setting().json(), {.workers = 2, .folder = "run"});  // or
-//   refused header.preparation = JsonWriter().begin_object().key("calibration").raw(c.json()).end_object().text(); StudyRun run =
-//   execute(header, proxy, *memory_storage(header));  // whose finalists are to be trained in full
+//   CalibrationOptions options{.workers = 2, .folder = "run"};
+//   Calibration c = prepare_calibration(header, full, proxy, proxy.setting().json(), options);
+//   header.preparation = JsonWriter().begin_object().key("calibration").raw(c.json()).end_object().text();
+//   StudyRun run = execute(header, proxy, *memory_storage(header));  // its finalists are then trained in full
 #pragma once
 #include <lathe/nas/transformer/proxy_fidelity.h>
 #include <lathe/nas/transformer/proxy_scores.h>
