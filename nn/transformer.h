@@ -91,6 +91,7 @@ class Classifier {
   double backward(const Batch& batch, const Tensor& labels, Index group_tokens) const;
 
   const TransformerConfig& config() const { return encoder_.config(); }
+  const Transformer& encoder() const { return encoder_; }
   Context& context() const { return parameters_.context(); }
   Parameters& registry() { return parameters_; }
   const std::vector<Var>& parameters() const { return parameters_.all(); }

@@ -6,15 +6,13 @@
 // 4,000 phrases of train.tsv, a vocabulary of 2,000 pieces learned from them, at most 48 tokens, 2 heads, mean pooling, 4 epochs of
 // AdamW in batches of 32 with a cosine schedule, one thread. Run i has seed 1 and trial number i. Exit code 1 while rows are
 // missing.
+#include "sst2_data.h"
 #include "sst2_table.h"
 
 #include <lathe/base/error.h>
 #include <lathe/base/file.h>
 #include <lathe/base/text.h>
-#include <lathe/data/encode.h>
-#include <lathe/data/load.h>
 #include <lathe/nas/transformer/objective.h>
-#include <lathe/tokenizer/wordpiece_trainer.h>
 #include <lathe/train/trainer.h>
 
 #include <chrono>
@@ -25,34 +23,8 @@
 namespace lathe::bench {
 namespace {
 
-struct Data {
-  data::EncodedDataset train, valid;
-  nas::TaskShape task;
-};
-
-Data load(std::map<std::string, std::string>& arguments) {
-  data::DataConfig source;
-  source.train = arguments["train"];
-  source.valid = arguments["valid"];
-  source.max_tokens = 48;
-  source.max_rows = 4000;
-  source.split = {.train = 1, .valid = 0, .test = 0};
-  const data::ClassificationData text = data::load_classification(source);
-  tokenizer::WordPieceTrainer trainer({.vocab_size = 2000});
-  for (const std::string_view row : text.train.text) trainer.add(row);
-  const tokenizer::Tokenizer tokenizer = trainer.train();
-  return {data::encode(text.train, tokenizer, source.max_tokens),
-          data::encode(text.valid, tokenizer, source.max_tokens),
-          {.vocab_size = tokenizer.vocab_size(), .max_tokens = source.max_tokens, .classes = 2}};
-}
-
-Sst2Run train_one(const Data& data, const nas::Point& point, std::uint64_t trial) {
-  nas::Candidate base;
-  base.all.heads = 2;
-  base.training.epochs = kSst2Epochs;
-  base.training.patience = 0;
-  base.training.warmup = 0.05;
-  const nas::Candidate candidate = nas::apply(base, point);
+Sst2Run train_one(const Sst2Data& data, const nas::Point& point, std::uint64_t trial) {
+  const nas::Candidate candidate = nas::apply(sst2_base(), point);
   const nas::CandidateCost cost = nas::cost_of(candidate, data.task, data.train);
   Context context({.threads = 1, .seed = 1, .trial = trial});
   train::Trainer trainer(context, candidate.architecture(data.task), candidate.training, data.train, data.valid);
@@ -65,7 +37,7 @@ Sst2Run train_one(const Data& data, const nas::Point& point, std::uint64_t trial
   return run;
 }
 
-std::string heading(const Data& data) {
+std::string heading(const Sst2Data& data) {
   return str(
       "# Every point of sst2_space() trained by lathe, made by bench_sst2_train (bench/search_quality/sst2_train.cpp says "
       "how).\n# ",
@@ -81,7 +53,7 @@ int run(const std::string& file, std::map<std::string, std::string> arguments) {
   const nas::Space space = sst2_space();
   std::vector<nas::Point> points;
   space.enumerate([&](const nas::Point& point) { return points.push_back(point), true; });
-  const Data data = load(arguments);
+  const Sst2Data data = load_sst2(arguments);
   const auto first = static_cast<std::size_t>(number("from", 0));
   const auto end = std::min(points.size(), static_cast<std::size_t>(number("to", static_cast<std::int64_t>(points.size()))));
   std::size_t next = first;
@@ -104,14 +76,7 @@ int run(const std::string& file, std::map<std::string, std::string> arguments) {
 
 int main(int argc, char** argv) try {
   if (argc < 4) throw lathe::InputError("usage: bench_sst2_train FILE.csv train=FILE valid=FILE [runs=20] [from=0] [to=864]");
-  std::map<std::string, std::string> arguments;
-  for (int i = 2; i < argc; ++i) {
-    const std::string text = argv[i];
-    const std::size_t at = text.find('=');
-    if (at == std::string::npos) throw lathe::InputError(text + ": expected name=value");
-    arguments[text.substr(0, at)] = text.substr(at + 1);
-  }
-  return lathe::bench::run(argv[1], arguments);
+  return lathe::bench::run(argv[1], lathe::bench::named_arguments(argc, argv, 2));
 } catch (const std::exception& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return 2;

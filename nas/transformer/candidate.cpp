@@ -1,6 +1,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/candidate.h>
+#include <lathe/nas/transformer/proxy_fidelity.h>
 
 #include <functional>
 #include <map>
@@ -173,7 +174,7 @@ nn::TransformerConfig Candidate::architecture(const TaskShape& task) const {
   a.positions = positions;
   a.pooling = pooling;
   a.dropout = a.attention_dropout = a.head_dropout = dropout;
-  return a;
+  return width_share == 1 && depth_share == 1 ? a : scaled(a, width_share, depth_share);
 }
 
 }  // namespace lathe::nas

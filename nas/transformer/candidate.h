@@ -44,6 +44,8 @@ struct Candidate {
   Index vocab = 0;       ///< tokens asked for when the vocabulary was learned; 0: that of the task
   Index max_tokens = 0;  ///< longer texts are cut; 0: as the task says
   train::TrainConfig training;
+  /// Of a proxy (proxy_fidelity.h): architecture() is a smaller network of the same kind, by these shares of its width and depth.
+  double width_share = 1, depth_share = 1;
 
   /// The architecture, not validated. InputError if no vocabulary of size `vocab` was learned.
   nn::TransformerConfig architecture(const TaskShape& task) const;

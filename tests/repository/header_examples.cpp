@@ -1,6 +1,7 @@
 // The examples in the comments of public headers, each with what it takes for granted around it. Compiling is the test.
 #include <lathe/autograd/functions.h>
 #include <lathe/base/file.h>
+#include <lathe/base/json_writer.h>
 #include <lathe/deploy/model.h>
 #include <lathe/nas/executor.h>
 #include <lathe/nas/foreign.h>
@@ -10,6 +11,8 @@
 #include <lathe/nas/space.h>
 #include <lathe/nas/storage/memory.h>
 #include <lathe/nas/storage/sqlite.h>
+#include <lathe/nas/transformer/calibration.h>
+#include <lathe/nas/transformer/proxy.h>
 #include <lathe/nas/transformer/search.h>
 #include <lathe/nn/transformer.h>
 #include <lathe/optim/clip.h>
@@ -65,6 +68,7 @@ namespace nas {
 void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
+StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows);
 Trial function_study();
 void program_study();
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
@@ -98,6 +102,11 @@ Trial function_study() {
 
 void whole_search(const StudyHeader& header, const SearchJob& job) {
 #include "nas_transformer_search_1.inc"
+}
+
+StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows) {
+#include "nas_transformer_proxy_1.inc"
+  return run;
 }
 }  // namespace nas
 // clang-format on
