@@ -30,13 +30,14 @@ struct DataSummary {
 struct TrialRow {
   std::int64_t number = 0;
   TrialState state = TrialState::complete;
-  std::optional<double> value;                                  ///< validation metric; nothing after a failure
+  std::optional<double> value;                                  ///< first objective (the metric); nothing after a failure
   std::string architecture;                                     ///< one line
   std::vector<std::pair<std::string, std::string>> parameters;  ///< name, value as shown
-  std::vector<double> curve;                                    ///< metric after each reported epoch
+  std::vector<double> curve;                                    ///< first measured objective after each reported epoch
   std::int64_t params = 0, flops = 0, memory = 0;  ///< flops of answering one sentence; accounted training peak in bytes
   std::uint64_t finish_event = 0;
-  std::string note;  ///< of a failure
+  std::string note;                                      ///< of a failure
+  std::vector<std::pair<std::string, double>> measures;  ///< further objectives and constraints, as the study names them
 };
 
 struct StudySummaryRow {
@@ -45,8 +46,9 @@ struct StudySummaryRow {
   int virtual_workers = 0;
   std::int64_t budget = 0;
   bool finished = false, exhausted = false;
-  std::string space;               ///< number of points, as text
-  std::vector<std::string> hints;  ///< "`lr` is at the top of its range …"
+  std::string space;                                            ///< number of points, as text
+  std::vector<std::pair<std::string, std::string>> objectives;  ///< name, "maximise" or "minimise"; the first one is `metric`
+  std::vector<std::string> hints;                               ///< "`lr` is at the top of its range …"
 };
 
 /// A row of the verdict: a finalist or the default architecture.
@@ -59,6 +61,8 @@ struct ModelRow {
   int seeds = 0, failed = 0;
   std::optional<PairedDifference> to_default;           ///< of accuracy on the test rows
   std::vector<std::vector<train::EpochResult>> curves;  ///< one a seed
+  std::vector<std::string> violations;                  ///< limits that its measured quantities break, as sentences
+  std::vector<TargetCheck> targets;                     ///< limits.target after retraining; of the default none
 };
 
 struct BaselineRow {

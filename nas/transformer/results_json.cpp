@@ -61,6 +61,7 @@ void write_study(JsonWriter& json, const StudySummaryRow& s) {
   json.member("sampler", s.sampler).member("pruner", s.pruner).member("numerics", s.numerics).member("seed", s.seed);
   json.member("events", s.events).member("virtual_workers", s.virtual_workers).member("budget", s.budget);
   json.member("finished", s.finished).member("exhausted", s.exhausted).member("space", s.space);
+  if (!s.objectives.empty()) pairs(json, "objectives", s.objectives);
   list(json, "hints", s.hints);
   json.end_object();
 }
@@ -76,7 +77,13 @@ void write_trial(JsonWriter& json, const TrialRow& t) {
   pairs(json, "parameters", t.parameters);
   list(json, "curve", t.curve);
   json.member("params", t.params).member("flops", t.flops).member("memory", t.memory);
-  json.member("finish_event", t.finish_event).member("note", t.note).end_object();
+  json.member("finish_event", t.finish_event).member("note", t.note);
+  if (!t.measures.empty()) {
+    json.key("measures").begin_array();
+    for (const auto& [name, value] : t.measures) json.begin_array().value(name).value(value).end_array();
+    json.end_array();
+  }
+  json.end_object();
 }
 
 void write_model(JsonWriter& json, const ModelRow& m) {
@@ -97,7 +104,17 @@ void write_model(JsonWriter& json, const ModelRow& m) {
     }
     json.end_array();
   }
-  json.end_array().end_object();
+  json.end_array();
+  if (!m.violations.empty()) list(json, "violations", m.violations);
+  if (!m.targets.empty()) {
+    json.key("targets").begin_array();
+    for (const TargetCheck& t : m.targets) {
+      json.begin_object().member("text", t.text).member("value", t.value).member("bound", t.bound);
+      json.member("holds", t.holds).end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
 }
 
 Pairs pairs_of(const Json& json) {
@@ -154,6 +171,7 @@ void read_study(const Json& j, StudySummaryRow& s) {
   get(j, "numerics", s.numerics), get(j, "seed", s.seed), get(j, "events", s.events), get(j, "virtual_workers", s.virtual_workers);
   get(j, "budget", s.budget), get(j, "finished", s.finished), get(j, "exhausted", s.exhausted), get(j, "space", s.space);
   get(j, "hints", s.hints);
+  if (j.contains("objectives")) s.objectives = pairs_of(j.at("objectives"));
 }
 
 TrialRow read_trial(const Json& j) {
@@ -165,6 +183,8 @@ TrialRow read_trial(const Json& j) {
   t.parameters = pairs_of(j.at("parameters"));
   get(j, "curve", t.curve), get(j, "params", t.params), get(j, "flops", t.flops), get(j, "memory", t.memory);
   get(j, "finish_event", t.finish_event), get(j, "note", t.note);
+  if (j.contains("measures"))
+    for (const Json& item : j.at("measures")) t.measures.emplace_back(item.at(0).get<std::string>(), real(item.at(1)));
   return t;
 }
 
@@ -187,6 +207,10 @@ ModelRow read_model(const Json& j) {
       m.curves.back().push_back(e);
     }
   }
+  if (j.contains("violations")) get(j, "violations", m.violations);
+  if (j.contains("targets"))
+    for (const Json& t : j.at("targets"))
+      m.targets.push_back({t.at("text").get<std::string>(), real(t.at("value")), real(t.at("bound")), t.at("holds").get<bool>()});
   return m;
 }
 
