@@ -96,7 +96,7 @@ void run(const std::string& file, std::map<std::string, std::string> arguments) 
   const std::string space = arguments.contains("space") ? arguments["space"] : "all";
   const std::vector<nas::Point> points = points_of(space, parse_int(arguments["count"]).value_or(100));
   const Sst2Data data = load_sst2(arguments);
-  nas::TrainingObjective full({sst2_base(), data.task, {}, ""}, data.train, data.valid);
+  nas::TrainingObjective full({sst2_base(), data.task}, data.train, data.valid);
   std::vector<double> reference;
   std::uint64_t full_ticks = 0;
   for (const nas::Point& point : points) {

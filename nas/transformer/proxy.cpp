@@ -57,12 +57,43 @@ ProxyObjective::ProxyObjective(const TrainingObjective& full, ProxySetting setti
                                const data::EncodedDataset& valid, std::uint64_t seed)
     : full_(full), setting_(std::move(setting)) {
   setting_.validate();
+  check_objectives();
   if (setting_.score) {
     batch_ = batch_of(train, setting_.batch_rows, seed);
   } else {
     cheap_ = cheapened(full.setting(), train, valid, setting_.fidelity, seed);
     training_ = std::make_unique<TrainingObjective>(cheap_.setting, cheap_.train, cheap_.valid);
   }
+}
+
+void ProxyObjective::check_objectives() const {
+  const TrainingSetting& of = full_.setting();
+  if (of.encodings)
+    throw InputError("a proxy cannot be used where `vocab` or `max_tokens` is searched: its rows are of one encoding");
+  std::size_t measured = of.objectives.empty() ? 1 : 0;
+  for (const Quantity q : of.objectives) measured += is_measured(q) ? 1 : 0;
+  if (measured == 0) throw InputError("a proxy stands for what training measures, and no objective of the study is measured");
+  if (!setting_.score) return;
+  if (measured > 1)
+    throw InputError(str("proxy.kind = ", setting_.kind(), " is one number, the study has ", measured, " measured objectives"));
+  for (const Limit& limit : of.limits)
+    if (is_measured(limit.quantity))
+      throw InputError(str(limit.text, ": only training tells, and proxy.kind = ", setting_.kind(), " trains nothing"));
+}
+
+std::size_t ProxyObjective::measured_objective() const {
+  const std::vector<Quantity>& objectives = full_.setting().objectives;
+  for (std::size_t i = 0; i < objectives.size(); ++i)
+    if (is_measured(objectives[i])) return i;
+  return 0;
+}
+
+/// What is known before training is that of the real architecture.
+SegmentResult ProxyObjective::completed(const Point& params, SegmentResult result) const {
+  const std::vector<Quantity>& objectives = full_.setting().objectives;
+  for (std::size_t i = 0; i < objectives.size() && result.failure == Failure::none; ++i)
+    if (!is_measured(objectives[i])) result.values.at(i) = known_value(objectives[i], full_.cost(params));
+  return result;
 }
 
 Plan ProxyObjective::plan(const Point& params) const {
@@ -89,16 +120,19 @@ std::optional<std::string> ProxyObjective::refuse(const Point& params) const {
 }
 
 SegmentResult ProxyObjective::run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) {
-  if (training_) return training_->run(params, segment, checkpoint);
+  if (training_) return completed(params, training_->run(params, segment, checkpoint));
   if (segment.stop_requested()) throw Interrupted();
   const nn::TransformerConfig architecture = full_.candidate(params).architecture(full_.setting().task);
   Context context({.backend = full_.setting().backend, .threads = 1, .seed = segment.seed, .trial = 0});
   try {
     nn::Classifier model(context, architecture);
     const double score = proxy_score(*setting_.score, model, batch_);
-    SegmentResult result = SegmentResult::of(setting_.direction == Direction::maximise ? score : -score);
+    const std::vector<Quantity>& objectives = full_.setting().objectives;
+    const bool turned = !objectives.empty() && info(objectives[measured_objective()]).direction == Direction::minimise;
+    SegmentResult result;
+    result.values.assign(std::max<std::size_t>(1, objectives.size()), turned ? -score : score);
     result.attributes = JsonWriter().begin_object().member(setting_.kind(), score).end_object().text();
-    return result;
+    return completed(params, std::move(result));
   } catch (const NonFiniteError& error) {
     return SegmentResult::failed(Failure::non_finite, error.what());
   } catch (const MemoryLimitError& error) {

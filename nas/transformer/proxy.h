@@ -19,10 +19,9 @@
 namespace lathe::nas {
 
 struct ProxySetting {
-  std::optional<ProxyScore> score = {};       ///< none: a training of this …
-  Fidelity fidelity = {};                     ///< … fidelity
-  std::int64_t batch_rows = 32;               ///< of a score: rows of its batch, as many of each class as the training rows have
-  Direction direction = Direction::maximise;  ///< of the study's first objective: a score is turned round where it is minimised
+  std::optional<ProxyScore> score = {};  ///< none: a training of this …
+  Fidelity fidelity = {};                ///< … fidelity
+  std::int64_t batch_rows = 32;          ///< of a score: rows of its batch, as many of each class as the training rows have
 
   /// As `proxy.kind` has it: "training" or a score's name. InputError with the nearest name.
   static ProxySetting of_kind(std::string_view kind);
@@ -38,9 +37,12 @@ struct ProxySetting {
 ///   a score    one segment; weights of (study seed, trial 0), the same for every trial, so equal architectures have equal scores;
 ///   the
 ///              batch is that of stream `proxy batch` of (study seed, 0). A network that has no finite score fails: non_finite
+/// Of the study's objectives those that training measures come from the proxy (a score is turned round for loss); the others are
+/// those of the real architecture.
 class ProxyObjective final : public Objective {
  public:
-  /// `full` and the data sets must outlive the objective. InputError as ProxySetting::validate().
+  /// `full` and the data sets must outlive the objective. InputError as ProxySetting::validate(); with a score also: not one
+  /// measured objective alone, limits on what only training measures; with either: searched vocabularies or lengths (Encodings).
   ProxyObjective(const TrainingObjective& full, ProxySetting setting, const data::EncodedDataset& train,
                  const data::EncodedDataset& valid, std::uint64_t seed);
 
@@ -49,8 +51,12 @@ class ProxyObjective final : public Objective {
   SegmentResult run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) override;
 
   const ProxySetting& setting() const { return setting_; }
+  /// Which of the study's objectives a proxy stands for: the first that training measures. CalibrationOptions::objective.
+  std::size_t measured_objective() const;
 
  private:
+  void check_objectives() const;
+  SegmentResult completed(const Point& params, SegmentResult result) const;
   const TrainingObjective& full_;
   ProxySetting setting_;
   CheapTraining cheap_;

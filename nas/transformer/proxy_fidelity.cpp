@@ -132,6 +132,7 @@ CheapTraining cheapened(const TrainingSetting& full, const data::EncodedDataset&
     out.train = truncated(out.train, fidelity.max_tokens);
     out.valid = truncated(out.valid, fidelity.max_tokens);
     out.setting.task.max_tokens = fidelity.max_tokens;
+    out.setting.base.max_tokens = 0;  // the task's
   }
   out.setting.base.width_share = fidelity.width;
   out.setting.base.depth_share = fidelity.depth;

@@ -269,7 +269,7 @@ TEST_CASE("a killed calibration goes on, over a line that was cut off, and other
 
 TEST_CASE("real trainings: calibrated, refused, forced, and searched on, with one hash for any number of workers") {
   const data::EncodedDataset train = rows(48, 1), valid = rows(40, 2);
-  TrainingSetting setting{base(), task(), {}, ""};
+  TrainingSetting setting{base(), task()};
   setting.base.training.epochs = 1;
   const TrainingObjective full(setting, train, valid);
   StudyHeader h;
@@ -309,7 +309,7 @@ TEST_CASE("real trainings: calibrated, refused, forced, and searched on, with on
 
 TEST_CASE("what a command calls: refused, then forced without training anything again, then read from the header") {
   const data::EncodedDataset train = rows(48, 1), valid = rows(40, 2);
-  TrainingSetting setting{base(), task(), {}, ""};
+  TrainingSetting setting{base(), task()};
   setting.base.training.epochs = 1;
   TrainingObjective full(setting, train, valid);
   StudyHeader h;

@@ -38,7 +38,7 @@ data::EncodedDataset numbered(int count) {
   return out;
 }
 
-TrainingSetting setting() { return {base(), task(), {}, ""}; }
+TrainingSetting setting() { return {base(), task()}; }
 
 SegmentContext segment(const Plan& plan, int index, std::int64_t trial = 3) {
   SegmentContext context;
@@ -165,7 +165,7 @@ TEST_CASE("a cheap training is the training that one would write by hand, at its
   shape.max_tokens = 4;
   const data::EncodedDataset some = truncated(stratified_subset(train, 0.5, random_key(7, 0, "proxy data")), 4),
                              shorter = truncated(valid, 4);
-  TrainingObjective by_hand({small, shape, {}, ""}, some, shorter);
+  TrainingObjective by_hand({small, shape}, some, shorter);
   for (int i = 0; i < 2; ++i) {
     CHECK(plan.segments[static_cast<std::size_t>(i)] == by_hand.plan(Point()).segments[static_cast<std::size_t>(i)]);
     const auto store = memory_checkpoints(), other = memory_checkpoints();
@@ -174,7 +174,9 @@ TEST_CASE("a cheap training is the training that one would write by hand, at its
   }
   // The real architecture's limits hold.
   const std::int64_t size = full.cost(Point()).parameters;
-  const TrainingObjective limited({base(), task(), {size - 1}, ""}, train, valid);
+  const TrainingObjective limited(
+      {base(), task(), {Limit{.quantity = Quantity::kParams, .bound = static_cast<double>(size - 1), .text = "limits.params"}}},
+      train, valid);
   CHECK(ProxyObjective(limited, proxy, train, valid, 7).refuse(Point()).has_value());
   CHECK_FALSE(objective.refuse(Point()).has_value());
   CHECK(objective.refuse(point({{"heads", 3}})).has_value());
@@ -201,13 +203,43 @@ TEST_CASE("a score is one segment, charged as it costs, the same for every trial
     Context context({.threads = 1, .seed = 11});
     nn::Classifier model(context, full.candidate(wide).architecture(task()));
     CHECK(a.values[0] == proxy_score(kind, model, batch));
-    proxy.direction = Direction::minimise;
-    ProxyObjective turned(full, proxy, train, valid, 7);
-    CHECK(turned.run(wide, segment(plan, 0), Checkpoint(store.get(), 3, 0)).values[0] == -a.values[0]);
+    TrainingSetting several = setting();
+    several.objectives = {Quantity::kParams, Quantity::kLoss};
+    const TrainingObjective both(several, train, valid);
+    ProxyObjective turned(both, proxy, train, valid, 7);
+    CHECK(turned.measured_objective() == 1);
+    const double size = static_cast<double>(both.cost(wide).parameters);
+    CHECK(turned.run(wide, segment(plan, 0), Checkpoint(store.get(), 3, 0)).values == std::vector<double>{size, -a.values[0]});
     SegmentContext stopped = segment(plan, 0);
     stopped.stop_requested = [] { return true; };
     CHECK_THROWS_AS(objective.run(wide, stopped, Checkpoint(store.get(), 3, 0)), Interrupted);
   }
+}
+
+TEST_CASE("a cheap training of several objectives states the size of the real architecture") {
+  const data::EncodedDataset train = rows(80, 1), valid = rows(24, 2);
+  TrainingSetting several = setting();
+  several.objectives = {Quantity::kAccuracy, Quantity::kParams, Quantity::kLoss};
+  const TrainingObjective full(several, train, valid);
+  ProxySetting proxy;
+  proxy.fidelity = {.width = 0.5};
+  ProxyObjective objective(full, proxy, train, valid, 7);
+  const auto store = memory_checkpoints();
+  const SegmentResult result = objective.run(Point(), segment(objective.plan(Point()), 0), Checkpoint(store.get(), 3, 0));
+  REQUIRE(result.values.size() == 3);
+  CHECK(result.values[1] == static_cast<double>(full.cost(Point()).parameters));
+  // Two numbers that training measures, one score; and none.
+  CHECK(has(message_of([&] { ProxyObjective(full, ProxySetting::of_kind("snip"), train, valid, 7); }), "2 measured objectives"));
+  TrainingSetting known = setting();
+  known.objectives = {Quantity::kParams};
+  const TrainingObjective none(known, train, valid);
+  CHECK(has(message_of([&] { ProxyObjective(none, proxy, train, valid, 7); }), "no objective of the study is measured"));
+  TrainingSetting bounded = setting();
+  bounded.limits = {{.quantity = Quantity::kAccuracy, .at_least = true, .bound = 0.5, .text = "accuracy >= 0.5"}};
+  const TrainingObjective limited(bounded, train, valid);
+  CHECK(has(message_of([&] { ProxyObjective(limited, ProxySetting::of_kind("snip"), train, valid, 7); }),
+            "accuracy >= 0.5: only training"));
+  CHECK(ProxyObjective(limited, proxy, train, valid, 7).setting().kind() == "training");
 }
 
 TEST_CASE("settings that mean nothing are refused") {
