@@ -192,6 +192,8 @@ LatencyModel prepare_latency(const LatencyRequest& request) {
   return model;
 }
 
+LatencyModel load_latency(const std::filesystem::path& file) { return read_latency_file(read_file(file), file.string()).model; }
+
 void require_usable(const LatencyModel& model, const LatencyRequest& request, const std::string& where) {
   const LatencyLoad& had = model.facts().load;
   if (!(had == request.load))

@@ -87,6 +87,9 @@ struct LatencyRequest {
 /// InfrastructureError if the file cannot be written; errors of draw_architectures().
 LatencyModel prepare_latency(const LatencyRequest& request);
 
+/// The model in a file that prepare_latency() wrote. InputError as LatencyModel::parse, or if there is none.
+LatencyModel load_latency(const std::filesystem::path& file);
+
 /// A model that is to be reused for a request: InputError "<where>: …" if it was measured with another load or backend, or a draw
 /// of the space has what no sample has.
 void require_usable(const LatencyModel& model, const LatencyRequest& request, const std::string& where);

@@ -7,6 +7,7 @@
 #include <lathe/data/batch.h>
 #include <lathe/nas/objective.h>
 #include <lathe/nas/transformer/candidate.h>
+#include <lathe/nn/cost.h>
 #include <lathe/train/evaluate.h>
 
 #include <cstdint>
@@ -17,6 +18,9 @@
 #include <string>
 
 namespace lathe::nas {
+
+/// A candidate's optimizer as nn::cost_of wants it: for its FLOPs and its state's memory.
+nn::MakeUpdate update_of(const train::TrainConfig& config);
 
 /// What a candidate costs on given training rows: exact, from shapes alone.
 struct CandidateCost {
