@@ -202,8 +202,8 @@ TEST_CASE("the same bits everywhere") {
   const LatencyModel model(table_of(drawn(40), load), facts(load));
   std::string predictions;
   for (const nn::TransformerConfig& config : drawn(40, 9)) predictions += str(model.predict_ns(config), " ");
-  CHECK(to_hex(sha256(model.json())).substr(0, 16) == "GOLDEN_MODEL");
-  CHECK(to_hex(sha256(predictions)).substr(0, 16) == "GOLDEN_PREDICTIONS");
+  CHECK(to_hex(sha256(model.json())).substr(0, 16) == "abf1f8987c802be2");
+  CHECK(to_hex(sha256(predictions)).substr(0, 16) == "5ac90e7558f36662");
 }
 
 TEST_CASE("what no sample has is told") {
