@@ -108,7 +108,7 @@ class Rounds {
 
  private:
   Times measure(const nn::TransformerConfig& config, int calls) {
-    Times times = meter_(config, std::max(2, calls / 4), calls);
+    Times times = meter_(config, std::max(1, calls / 4), calls);
     if (times.size() != static_cast<std::size_t>(calls) || std::any_of(times.begin(), times.end(), [](auto t) { return t < 0; }))
       throw InputError("[latency] expected a time >= 0 for every call");
     return times;

@@ -24,7 +24,7 @@ struct ProfileRequest {
   LatencyLoad load;
   std::string backend;         ///< as ContextOptions
   nn::MakeUpdate make_update;  ///< empty: nothing is updated in training
-  double seconds = 2;          ///< about how long to measure, beside the two trained batches
+  double seconds = 1;          ///< about how long to measure, beside the two trained batches
   StopFlag stop;               ///< Interrupted
 };
 
