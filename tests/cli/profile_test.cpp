@@ -1,4 +1,8 @@
 // lathe profile: a configuration and a model folder, as text and as JSON, and what it refuses.
+#include <lathe/base/error.h>
+#include <lathe/cli/latency.h>
+#include <lathe/cli/model_config.h>
+
 #include <nlohmann/json.hpp>
 
 #include "call.h"
@@ -97,4 +101,32 @@ TEST_CASE("what it refuses") {
         "[latency] expected at most 128 tokens (max_tokens of the model), got 129");
   CHECK(has(error_of({"profile", "model.toml", "--backend", "avx3"}), "avx2"));
   CHECK(has(error_of({"profile", "model.toml", "--token", "9"}), "--tokens"));
+}
+
+TEST_CASE("[latency]: measured once a run, reused from another run, refused where it does not fit") {
+  using namespace lathe;
+  const Workplace place;
+  std::istringstream in;
+  std::ostringstream out, err;
+  cli::Streams streams{in, out, err};
+  cli::Console console(streams);
+  cli::Config config;
+  for (const char* setting : {"latency.samples=10", "latency.tokens=8"}) config.set(setting);
+  const nas::Space space = cli::make_space(config);
+  const nas::TaskShape task{.vocab_size = 100, .max_tokens = 16, .classes = 2};
+  std::filesystem::create_directory("a");
+  std::filesystem::create_directory("b");
+  const auto model = [&](const char* folder) { return cli::latency_model(config, space, task, folder, {}, console); };
+  const std::string first = model("a").json();
+  CHECK(has(err.str(), "latency 10 architectures measured in "));
+  CHECK(model("a").json() == first);  // from a/latency.json
+  for (const char* from : {"a", "a/latency.json"}) {
+    config.set_option("latency.from", from, "--latency-from");
+    CHECK(model("b").json() == first);
+  }
+  CHECK(!std::filesystem::exists("b/latency.json"));
+  config.set("latency.batch=2");
+  CHECK_THROWS_AS(model("b"), InputError);
+  config.set_option("latency.from", "b", "--latency-from");  // neither a table nor a study
+  CHECK_THROWS_AS(model("b"), InputError);
 }
