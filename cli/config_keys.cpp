@@ -162,6 +162,11 @@ void add_search_keys(KeyTable& t) {
   t.number("limits.memory_mb", 0, 0, "most memory while answering one text of max_tokens tokens; 0: no limit").late();
   t.number("limits.size_mb", 0, 0, "largest size of the weights; 0: no limit").late();
   t.texts("limits.target", {}, "such as accuracy >= 0.95 * default, relative to the architecture of [model]").late();
+  t.integer("latency.samples", 100, 10, "architectures that are measured before a search that asks for latency").to(10000).late();
+  t.integer("latency.batch", 1, 1, "texts answered at a time").to(65536).late();
+  t.integer("latency.tokens", 32, 1, "length of each").to(8192).late();
+  t.integer("latency.threads", 1, 1, "that answer").to(1024).late();
+  t.file("latency.from", "run, study or latency.json whose measurements are used instead of new ones");
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);
   t.integer("train.batch_rows", 32, 1, "texts in a step, unless train.batch_tokens is set").to(1e6).searched();
   t.integer("train.batch_tokens", 0, 0, "tokens in a step; 0: count texts").to(1e8).searched();

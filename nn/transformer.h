@@ -15,6 +15,7 @@
 #include <lathe/nn/layers.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +33,9 @@ struct Batch {
   RowRange tokens{}, sequences{};  ///< place in the whole batch
 };
 
+/// InputError if a sequence is longer than max_tokens.
+void check_lengths(const Offsets& offsets, Index max_tokens);
+
 /// InputError if the sizes do not fit. Empty `types`: all 0.
 Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types = {});
 
@@ -43,6 +47,14 @@ Index group_tokens_of(const TransformerConfig& config);
 /// Groups of about so many tokens, as equal as whole sequences allow; 0: one group. For several threads: a multiple of their
 /// number, where there are sequences for it.
 std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads = 1);
+
+/// One part of the way from ids to logits (parts_of).
+struct ModelPart {
+  std::string name;  ///< "embeddings", "layers.0.attention.norm", "layers.0.attention", "layers.0.ffn.norm", …, "norm", "head"
+  /// Its result for its input x [T, D], which embeddings do not read; [S, classes] of the head. A residual beside a normed x
+  /// counts as a constant of x's value here.
+  std::function<Var(const Var& x, const Batch& batch, Mode mode)> forward;
+};
 
 /// Token ids to hidden states.
 class Transformer {
@@ -58,9 +70,13 @@ class Transformer {
 
   const TransformerConfig& config() const { return config_; }
   const std::vector<EncoderLayer>& layers() const { return layers_; }
+  /// The parts of forward(), in order, for looking at one by one. The Transformer must outlive them and stay where it is.
+  std::vector<ModelPart> parts() const;
 
  private:
   Var embed(const Batch& batch, const Tensor& positions, Mode mode) const;
+  Sequences sequences(const Batch& batch, Mode mode) const;
+  void set_layer(Sequences& sequences, std::size_t layer) const;
   Context* context_;
   TransformerConfig config_;
   Var tokens_, positions_, types_;  // positions_: learned, or the constant sinusoidal table
@@ -82,6 +98,8 @@ class Classifier {
   Var hidden(const Batch& batch, Mode mode) const { return encoder_.forward(batch, mode); }  ///< [T, D]
   Var pooled(const Batch& batch, Mode mode) const;                                           ///< [S, D], behind the pooler
   Var logits(const Batch& batch, Mode mode) const;                                           ///< [S, classes]
+  /// The parts of logits(), in order: those of the encoder and "head" (pooling, pooler, classifier). As Transformer::parts().
+  std::vector<ModelPart> parts() const;
   /// Mean cross entropy over the sequences; labels i32 [S], −100 = without a label.
   Var loss(const Batch& batch, const Tensor& labels, Mode mode) const;
   /// Forward and gradient of the training loss in groups of about group_tokens_of(config()) or `group_tokens` tokens, each while it
@@ -98,6 +116,8 @@ class Classifier {
   std::int64_t parameter_count() const { return parameters_.count(); }
 
  private:
+  Var pool(const Var& hidden, const Batch& batch) const;
+  Var classify(const Var& pooled, const Batch& batch, Mode mode) const;
   Parameters parameters_;
   Transformer encoder_;
   std::optional<Linear> pooler_;

@@ -1,7 +1,6 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/objective.h>
-#include <lathe/nn/cost.h>
 #include <lathe/train/trainer.h>
 
 #include <algorithm>
@@ -10,7 +9,16 @@
 namespace lathe::nas {
 namespace {
 
-/// How the meta device updates parameters: the candidate's optimizer, for its FLOPs and its state's memory.
+std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::int64_t count) {
+  std::vector<std::int32_t> lengths;
+  for (std::size_t i = 0; i < rows.rows(); ++i) lengths.push_back(rows.length(i));
+  std::sort(lengths.begin(), lengths.end(), std::greater<>());
+  lengths.resize(std::min<std::size_t>(lengths.size(), static_cast<std::size_t>(std::max<std::int64_t>(count, 1))));
+  return lengths;
+}
+
+}  // namespace
+
 nn::MakeUpdate update_of(const train::TrainConfig& config) {
   return [config](const std::vector<Var>& parameters) -> std::function<void()> {
     std::shared_ptr<optim::Optimizer> optimizer;
@@ -25,16 +33,6 @@ nn::MakeUpdate update_of(const train::TrainConfig& config) {
     };
   };
 }
-
-std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::int64_t count) {
-  std::vector<std::int32_t> lengths;
-  for (std::size_t i = 0; i < rows.rows(); ++i) lengths.push_back(rows.length(i));
-  std::sort(lengths.begin(), lengths.end(), std::greater<>());
-  lengths.resize(std::min<std::size_t>(lengths.size(), static_cast<std::size_t>(std::max<std::int64_t>(count, 1))));
-  return lengths;
-}
-
-}  // namespace
 
 CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const data::EncodedDataset& train) {
   const nn::TransformerConfig architecture = candidate.architecture(task);

@@ -10,6 +10,7 @@
 #include <lathe/nas/transformer/candidate.h>
 #include <lathe/nas/transformer/encodings.h>
 #include <lathe/nas/transformer/quantities.h>
+#include <lathe/nn/cost.h>
 #include <lathe/train/evaluate.h>
 
 #include <cstdint>
@@ -22,6 +23,9 @@
 #include <vector>
 
 namespace lathe::nas {
+
+/// A candidate's optimizer as nn::cost_of wants it: for its FLOPs and its state's memory.
+nn::MakeUpdate update_of(const train::TrainConfig& config);
 
 /// What a candidate costs on given training rows: exact, from shapes alone.
 struct CandidateCost {
