@@ -168,6 +168,7 @@ void add_search_keys(KeyTable& t) {
   t.file("output.dir", "run folder; empty: runs/<name of the data>-1, -2, …");
   t.choice("output.keep", {"none", "best", "all"}, "best", "checkpoints of trials to keep").outside();
   t.flag("output.report", true, "write report.html and report.md").outside();
+  t.flag("output.tensorboard", false, "write TensorBoard's event files into tb/").outside();
   t.text("output.license", "", "licence of the model, for its card; empty: left out").outside();
   t.integer("run.threads", 0, 0, "threads of train, evaluate and predict; 0: one a core").to(1024);
   t.outside().variable("LATHE_THREADS");

@@ -17,6 +17,7 @@
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace lathe::cli {
 namespace {
@@ -94,6 +95,8 @@ class Search {
     job_.seeds = config_.integer("finalists.seeds");
     job_.finalist_epochs = config_.integer("finalists.epochs");
     job_.report = config_.flag("output.report");
+    job_.tensorboard = config_.flag("output.tensorboard");
+    if (const char* date = std::getenv("SOURCE_DATE_EPOCH")) job_.date = parse_int(date).value_or(0);
     job_.license = config_.text("output.license");
     job_.text = &data_.text;
     job_.rows = &data_.rows;

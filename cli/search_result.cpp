@@ -3,6 +3,8 @@
 #include <lathe/base/text.h>
 #include <lathe/cli/format.h>
 
+#include <algorithm>
+
 namespace lathe::cli {
 namespace {
 
@@ -44,8 +46,9 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   }
   std::string out = str("test: ", with_commas(results.data.test_rows),
                         " rows, read once; mean and 95 % interval over seeds and rows\n", result_table(results));
-  for (const std::string& sentence : nas::verdict_sentences(results)) out += str("note    ", sentence, "\n");
-  for (const std::string& hint : results.study.hints) out += str("hint    ", hint, "\n");
+  const std::vector<std::string>& hints = results.study.hints;  // among the sentences
+  for (const std::string& sentence : nas::verdict_sentences(results))
+    out += str(std::find(hints.begin(), hints.end(), sentence) == hints.end() ? "note    " : "hint    ", sentence, "\n");
   if (results.winner >= 0) {
     out += "winner ";
     for (const auto& [name, value] : results.models[static_cast<std::size_t>(results.winner)].parameters)
