@@ -10,6 +10,7 @@ namespace lathe::nas {
 namespace {
 
 constexpr std::size_t kBins = 10;
+constexpr std::uint64_t kFewValues = 12;  // a range of so few numbers is shown value by value
 
 ParameterRow parameter_row(const Parameter& parameter) {
   ParameterRow row;
@@ -23,8 +24,11 @@ ParameterRow parameter_row(const Parameter& parameter) {
     row.high = reals->high;
     row.log = reals->log;
   }
-  if (const std::vector<Value>* choices = parameter.choices())
+  if (const std::vector<Value>* choices = parameter.choices()) {
     for (const Value& choice : *choices) row.choices.push_back(choice.show());
+  } else if (const auto count = parameter.count(); count && *count <= kFewValues) {
+    for (std::uint64_t i = 0; i < *count; ++i) row.choices.push_back(parameter.at(i).show());
+  }
   return row;
 }
 

@@ -58,26 +58,26 @@ std::string verdict_rows(const RunResults& r, bool latency) {
   for (std::size_t i = 0; i < r.models.size(); ++i) {
     const ModelRow& m = r.models[i];
     const bool winner = static_cast<int>(i) == r.winner, failed = all_failed(m);
-    out += str("<tr", winner ? " class=\"winner\"" : "", ">", "<td class=\"keep\">", escape_html(m.name),
-               winner ? "<span class=\"badge\">winner</span>" : "", "</td>", html_cell(escape_html(m.architecture)),
+    out += str("<tr", winner ? " class=\"winner\"" : "", "><td>", escape_html(m.name),
+               winner ? "<span class=\"badge\">winner</span>" : "", "<small>", escape_html(m.architecture), "</small></td>",
                number_cell(failed ? "failed" : score(m.test)), number_cell(failed ? "" : interval_text(m)),
                number_cell(failed ? "" : score(m.valid)), latency ? number_cell(m.latency ? short_number(m.latency->p50) : "") : "",
-               number_cell(with_commas(m.params)), number_cell(megabytes(m.bytes)), number_cell(megabytes(m.memory)),
+               number_cell(with_commas(m.params)), number_cell(megabytes(m.bytes)),
                number_cell(m.to_default ? signed_score(m.to_default->mean) + " ±&nbsp;" + score(m.to_default->half_width) : ""),
                "</tr>\n");
   }
   for (const BaselineRow& b : r.baselines)
-    out += str("<tr>", html_cell(escape_html(b.name)), html_cell(""), number_cell(score(baseline_score(b, r.metric))),
+    out += str("<tr>", html_cell(escape_html(b.name)), number_cell(score(baseline_score(b, r.metric))),
                number_cell(interval_text(b, r.metric)), html_cell(""), latency ? html_cell("") : "", html_cell(""), html_cell(""),
-               html_cell(""), html_cell(""), "</tr>\n");
+               html_cell(""), "</tr>\n");
   return out;
 }
 
 std::string verdict(const RunResults& r) {
   const bool latency = std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
-  std::vector<std::string> names = {"model", "architecture", "#test " + r.metric, "#95 % interval", "#validation"};
+  std::vector<std::string> names = {"model", "#test " + r.metric, "#95 % interval", "#validation"};
   if (latency) names.push_back("#latency, ms");
-  names.insert(names.end(), {"#parameters", "#size", "#training memory", "#accuracy vs default"});
+  names.insert(names.end(), {"#parameters", "#size", "#accuracy vs default"});
   std::string out = "<div class=\"wide\">" + table_head(names) + verdict_rows(r, latency) +
                     str("</table></div>\n<p class=\"soft\">", with_commas(r.data.test_rows),
                         " test rows, read once; mean and 95&nbsp;% interval over seeds and rows. The winner was chosen by "
@@ -128,10 +128,9 @@ std::string data_section(const RunResults& r) {
   for (const std::int64_t rows : d.class_rows) most = std::max(most, rows), sum += rows;
   for (std::size_t i = 0; i < d.labels.size() && i < d.class_rows.size(); ++i) {
     const auto rows = static_cast<double>(d.class_rows[i]);
-    out +=
-        str("<tr>", html_cell(escape_html(d.labels[i])), number_cell(with_commas(d.class_rows[i])),
-            number_cell(str(fixed(sum > 0 ? 100 * rows / static_cast<double>(sum) : 0, 1), "&nbsp;%")),
-            "<td><span class=\"bar\" style=\"width:", fixed(10 * rows / static_cast<double>(most), 2), "rem\"></span></td></tr>\n");
+    out += str("<tr>", html_cell(escape_html(d.labels[i])), number_cell(with_commas(d.class_rows[i])),
+               number_cell(str(fixed(sum > 0 ? 100 * rows / static_cast<double>(sum) : 0, 1), "&nbsp;%")),
+               bar_cell(rows / static_cast<double>(most)), "</tr>\n");
   }
   return section("data", "Data", out + "</table></div>\n" + lengths_html(d));
 }
@@ -187,6 +186,9 @@ struct Section {
 }  // namespace
 
 std::string html_cell(const std::string& html) { return "<td>" + html + "</td>"; }
+std::string bar_cell(double share) {
+  return "<td><span class=\"meter\"><span class=\"bar\" style=\"width:" + fixed(100 * share, 1) + "%\"></span></span></td>";
+}
 std::string number_cell(const std::string& html) { return "<td class=\"n\">" + html + "</td>"; }
 
 std::string table_head(const std::vector<std::string>& names, const std::string& css) {

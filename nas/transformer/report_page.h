@@ -16,6 +16,8 @@ extern const char* const kReportScript;  ///< sorts tables, links points and row
 
 std::string html_cell(const std::string& html);
 std::string number_cell(const std::string& html);
+/// A bar of this share of its cell, 0 to 1.
+std::string bar_cell(double share);
 /// The first row of a table; a name that starts with '#' heads a column of numbers.
 std::string table_head(const std::vector<std::string>& names, const std::string& css = "");
 std::string details(const std::string& summary, const std::string& html);

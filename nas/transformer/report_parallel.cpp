@@ -9,7 +9,7 @@ namespace lathe::nas {
 namespace {
 
 constexpr std::size_t kLines = 200, kNames = 6, kBars = 10;
-constexpr double kTop = 52, kBottom = 252, kAbsent = 276, kHeight = 290, kStep = 92, kSide = 46;
+constexpr double kTop = 52, kBottom = 292, kAbsent = 318, kHeight = 332, kStep = 92, kSide = 46;
 
 const std::string* value_of(const TrialRow& t, const std::string& parameter) {
   for (const auto& [name, value] : t.parameters)
@@ -52,19 +52,22 @@ std::vector<std::pair<double, std::string>> ticks_of(const ParameterRow& p) {
   return ticks;
 }
 
+/// Lines through the same choice are spread a little, or a hundred would look like one.
+double spread_of(std::int64_t trial) { return 14 * (static_cast<double>(trial * 89 % 144) / 143 - 0.5); }
+
 std::string trial_line(const RunResults& r, const TrialRow& t, const ValueAxis& values, const std::string& css) {
   std::string path;
+  const double spread = css == "line best winner" ? 0 : spread_of(t.number);
   for (std::size_t k = 0; k < r.why.parameters.size(); ++k) {
     const ParameterRow& p = r.why.parameters[k];
     const std::string* value = value_of(t, p.name);
     const std::optional<double> place = value ? place_of(p, *value) : std::nullopt;
-    path += str(k ? "L" : "M", px(kSide + kStep * static_cast<double>(k)), " ",
-                px(place ? kBottom - *place * (kBottom - kTop) : kAbsent));
+    const double y = (place ? kBottom - *place * (kBottom - kTop) : kAbsent) + (place && p.choices.empty() ? 0 : spread);
+    path += str(k ? "L" : "M", px(kSide + kStep * static_cast<double>(k)), " ", fixed(y, 0));
   }
   path +=
       str(path.empty() ? "M" : "L", px(kSide + kStep * static_cast<double>(r.why.parameters.size())), " ", px(values.y(*t.value)));
-  return str("<path class=\"", css, "\" data-t=\"", t.number, "\" d=\"", path, "\"><title>#", t.number, " ", score(*t.value),
-             "</title></path>\n");
+  return str("<path class=\"", css, "\" data-t=\"", t.number, "\" d=\"", path, "\"/>\n");
 }
 
 }  // namespace

@@ -36,8 +36,7 @@ std::string classes_html(const RunResults& r) {
     const data::ClassScore& s = scores[static_cast<std::size_t>(t)];
     const std::int64_t right = r.confusion.at(t, t);
     out += str("<tr>", html_cell(escape_html(r.data.labels[static_cast<std::size_t>(t)])), number_cell(with_commas(s.support)),
-               number_cell(score(s.recall)), number_cell(interval_of(right, s.support)),
-               "<td><span class=\"bar\" style=\"width:", fixed(8 * s.recall, 2), "rem\"></span></td>",
+               number_cell(score(s.recall)), number_cell(interval_of(right, s.support)), bar_cell(s.recall),
                number_cell(score(s.precision)), number_cell(interval_of(right, s.predicted)), number_cell(score(s.f1)), "</tr>\n");
   }
   return out + "</table></div>\n";
@@ -94,8 +93,8 @@ std::string layers_html(const RunResults& r) {
     const double value = timed ? l.ms : static_cast<double>(l.flops);
     out += str("<tr>", html_cell(escape_html(l.name)), number_cell(with_commas(l.params)), number_cell(with_commas(l.flops)),
                number_cell(str(fixed(100 * static_cast<double>(l.flops) / static_cast<double>(work), 0), "&nbsp;%")),
-               number_cell(megabytes(l.memory)), timed ? number_cell(fixed(l.ms, 3)) : "",
-               "<td><span class=\"bar\" style=\"width:", fixed(most > 0 ? 8 * value / most : 0, 2), "rem\"></span></td></tr>\n");
+               number_cell(megabytes(l.memory)), timed ? number_cell(fixed(l.ms, 3)) : "", bar_cell(most > 0 ? value / most : 0),
+               "</tr>\n");
   }
   return out + "</table></div>\n";
 }

@@ -8,7 +8,7 @@
 namespace lathe::nas {
 namespace {
 
-constexpr std::size_t kCurves = 200;
+constexpr std::size_t kCurves = 200, kTexts = 100;
 
 /// What a model costs, and how that is shown.
 struct Quantity {
@@ -18,6 +18,9 @@ struct Quantity {
 };
 
 std::optional<double> positive(std::int64_t value) { return value > 0 ? std::optional(static_cast<double>(value)) : std::nullopt; }
+std::optional<double> mega(std::int64_t bytes) {
+  return bytes > 0 ? std::optional(static_cast<double>(bytes) / 1e6) : std::nullopt;
+}
 std::optional<double> known(double value) { return value - value == 0 && value > 0 ? std::optional(value) : std::nullopt; }
 
 std::vector<Quantity> quantities() {
@@ -25,8 +28,8 @@ std::vector<Quantity> quantities() {
            [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
           {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
            [](const ModelRow& m) { return positive(m.params); }},
-          {"memory", "peak memory of training, bytes", "#memory", [](const TrialRow& t) { return positive(t.memory); },
-           [](const ModelRow& m) { return positive(m.memory); }}};
+          {"memory", "peak memory of training, MB", "#memory, MB", [](const TrialRow& t) { return mega(t.memory); },
+           [](const ModelRow& m) { return mega(m.memory); }}};
 }
 
 bool drawable(const TrialRow& t) { return t.value && *t.value - *t.value == 0; }
@@ -43,9 +46,10 @@ std::vector<std::size_t> front_of(const RunResults& r, const Quantity& q) {
   return front;
 }
 
+/// Points of the front carry their text; for the many others the script finds it in the table of trials.
 void add_point(PlotSeries& s, double x, const TrialRow& t) {
   s.points.emplace_back(x, *t.value);
-  s.titles.push_back(str("#", t.number, "  ", score(*t.value), "  ", t.architecture));
+  s.titles.push_back(s.focus ? str("#", t.number, "  ", score(*t.value), "  ", t.architecture) : std::string());
   s.trials.push_back(t.number);
 }
 
@@ -64,7 +68,7 @@ void add_models(const RunResults& r, const Quantity& q, Plot& plot) {
   }
 }
 
-std::string trade_off_plot(const RunResults& r, const Quantity& q, const std::vector<std::size_t>& shown) {
+std::string trade_off_plot(const RunResults& r, const Quantity& q, const std::vector<std::size_t>& shown, bool first) {
   const std::vector<std::size_t> best = front_of(r, q);
   if (best.empty()) return "";
   Plot plot{str("Validation ", r.metric, " against ", q.axis),
@@ -74,6 +78,8 @@ std::string trade_off_plot(const RunResults& r, const Quantity& q, const std::ve
   PlotSeries complete{"complete trial", "trial"}, stopped{"stopped early", "grey"};
   PlotSeries front{"nothing cheaper is better", "best", PlotKind::steps};
   front.focus = true;
+  stopped.plain = true;
+  complete.plain = !first && shown.size() > kTexts;
   for (const std::size_t i : shown) {
     const TrialRow& t = r.trials[i];
     if (!drawable(t) || !q.of_trial(t) || std::find(best.begin(), best.end(), i) != best.end()) continue;
@@ -91,19 +97,22 @@ std::string trade_off_plot(const RunResults& r, const Quantity& q, const std::ve
   plot.series = {stopped, complete, front};
   add_models(r, q, plot);
   for (const LimitRow& limit : r.limits)
-    if (limit.quantity == q.id && limit.limit > 0) plot.limit_x = limit.limit, plot.limit_text = limit.text;
+    if (limit.quantity == q.id && limit.limit > 0)
+      plot.limit_x = limit.limit / (limit.quantity == "memory" ? 1e6 : 1), plot.limit_text = limit.text;
   return plot_svg(plot) + details("The front as a table", table + "</table>");
 }
 
+/// Five hundred rows: cells are aligned by the style sheet, not one by one.
 std::string trial_table(const RunResults& r, const std::vector<std::size_t>& shown) {
-  std::string out = table_head({"#trial", "state", "#" + r.metric, "#parameters", "#commit", "by epoch", "architecture"}, "sort");
+  std::string out =
+      table_head({"#trial", "state", "#" + r.metric, "#parameters", "#commit", "by epoch", "architecture"}, "sort trials");
   for (const std::size_t i : shown) {
     const TrialRow& t = r.trials[i];
     std::string curve;
-    for (const double value : t.curve) curve += (curve.empty() ? "" : " ") + score(value);
-    out += str(row_of_trial(t.number), number_cell(str(t.number)), html_cell(state_name(t.state)),
-               number_cell(t.value ? score(*t.value) : ""), number_cell(with_commas(t.params)), number_cell(str(t.finish_event)),
-               html_cell(curve), html_cell(escape_html(t.architecture + (t.note.empty() ? "" : "; " + t.note))), "</tr>\n");
+    for (const double value : t.curve) curve += (curve.empty() ? "" : " ") + fixed(value, 3);
+    out += str(row_of_trial(t.number), "<td>", t.number, "<td>", state_name(t.state), "<td>", t.value ? score(*t.value) : "",
+               "<td>", with_commas(t.params), "<td>", t.finish_event, "<td>", curve, "<td>",
+               escape_html(t.architecture + (t.note.empty() ? "" : "; " + t.note)), "</tr>\n");
   }
   return out + "</table>";
 }
@@ -137,7 +146,6 @@ std::string search_plot(const RunResults& r, const std::vector<std::size_t>& sho
     if (t.state == TrialState::complete && drawable(t)) {
       if (std::binary_search(shown.begin(), shown.end(), static_cast<std::size_t>(&t - r.trials.data()))) {
         trials.points.emplace_back(static_cast<double>(n), *t.value);
-        trials.titles.push_back(str("#", t.number, "  ", score(*t.value), "  commit ", t.finish_event));
         trials.trials.push_back(t.number);
       }
       if (best.points.empty() || *t.value > best.points.back().second) {
@@ -253,7 +261,7 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
 std::string trade_off_section(const RunResults& r) {
   const std::vector<std::size_t> shown = shown_trials(r);
   std::string out;
-  for (const Quantity& q : quantities()) out += trade_off_plot(r, q, shown);
+  for (const Quantity& q : quantities()) out += trade_off_plot(r, q, shown, out.empty());
   return section("trade-off", "Trade-off", out.empty() ? "<p class=\"soft\">Nothing to draw: no trial was complete.</p>\n" : out);
 }
 
@@ -263,7 +271,7 @@ std::string search_section(const RunResults& r) {
   std::string out = str("<p>", escape_html(search_sentence(r)), ".</p>\n<p class=\"soft\">Sampler ", escape_html(s.sampler),
                         ", stopping ", escape_html(s.pruner), ", ", s.virtual_workers, " virtual workers, seed ", s.seed, ".</p>\n",
                         states_html(r), search_plot(r, shown));
-  for (const std::string& sentence : outlook_sentences(r)) out += "<p>" + escape_html(sentence) + "</p>\n";
+  for (const std::string& sentence : outlook_sentences(r)) out += "<p>" + escape_html(sentence) + ".</p>\n";
   const std::string title = shown.size() == r.trials.size()
                                 ? std::string("All trials")
                                 : str(shown.size(), " of ", r.trials.size(), " trials; results.json has all");

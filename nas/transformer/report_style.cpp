@@ -9,7 +9,7 @@ const char* const kReportStyle = R"css(
 @media (prefers-color-scheme: dark) { :root { --fg: #e6edf3; --bg: #0d1117; --panel: #161b22; --soft: #9aa4af; --rule: #3d444d; --grid: #262c34; --best: #f0a030; --trial: #56b4e9; --second: #2fbf93; --third: #e29ac4; --luck: #d9c24a; --good: #2fbf93; --bad: #f0a030; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
-body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; color: var(--fg); background: var(--bg); max-width: 58rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; overflow-wrap: break-word; }
+body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; color: var(--fg); background: var(--bg); max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; overflow-wrap: break-word; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: .2rem 0 .1rem; } h2 { font-size: 1.3rem; margin: 0 0 .8rem; } h3 { font-size: 1rem; margin: 1.8rem 0 .3rem; }
 h2 small { color: var(--soft); font-weight: 400; margin-right: .5rem; font-variant-numeric: tabular-nums; }
 p { margin: .4rem 0 .8rem; max-width: 46rem; } .soft, em, i { color: var(--soft); font-style: normal; } p.soft { font-size: .9rem; }
@@ -21,7 +21,7 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 1rem 0 0; font-
 ul.say { list-style: none; margin: 1rem 0 0; padding: 0; max-width: 46rem; } ul.say li { padding: .3rem 0 .3rem .9rem; border-left: 3px solid var(--rule); margin: .4rem 0; } ul.say li.warn { border-color: var(--bad); }
 table { border-collapse: collapse; margin: .5rem 0; font-size: .88rem; line-height: 1.4; } .wide { overflow-x: auto; }
 th, td { padding: .32rem .75rem .32rem 0; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top; } th { font-weight: 600; } tr:first-child th[scope=col] { color: var(--soft); font-weight: 500; border-color: var(--rule); vertical-align: bottom; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: .5rem; } td.keep { white-space: nowrap; } td.text { min-width: 16rem; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: .5rem; } td.keep { white-space: nowrap; } td small { display: block; color: var(--soft); font-weight: 400; font-size: .8rem; } table.trials td:not(:nth-child(2)):not(:nth-child(6)):not(:nth-child(7)) { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: .5rem; } td.text { min-width: 16rem; }
 tr.winner td { font-weight: 600; } tr.on td { background: var(--panel); } td.right { background: var(--panel); font-weight: 600; } table.facts th { color: var(--soft); font-weight: 400; padding-right: 1.2rem; }
 .badge { font-size: .72rem; font-weight: 600; color: var(--bg); background: var(--best); border-radius: 4px; padding: .05rem .35rem; margin-left: .4rem; vertical-align: 1px; }
 code, pre { font: .84rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; } pre { overflow-x: auto; padding: .8rem 1rem; background: var(--panel); border-radius: 8px; } td code { overflow-wrap: anywhere; }
@@ -29,24 +29,24 @@ button { font: inherit; font-size: .78rem; color: var(--trial); background: none
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--trial); font-size: .9rem; }
 figure { margin: 1.2rem 0 .6rem; max-width: 44rem; } figure:has(.parallel) { max-width: none; } figcaption { font-weight: 600; margin-bottom: .2rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; font-size: .84rem; color: var(--soft); } .legend span { display: inline-flex; align-items: center; gap: .4rem; } svg.key { width: 24px; height: 12px; flex: none; }
-svg { display: block; width: 100%; height: auto; overflow: visible; } svg text { fill: var(--fg); font-size: 12px; } svg text.axis { fill: var(--soft); } .parallel text.tick { fill: var(--soft); font-size: 11px; paint-order: stroke; stroke: var(--bg); stroke-width: 3px; } .parallel text.name { font-weight: 600; }
+svg { display: block; width: 100%; height: auto; overflow: visible; } svg text { fill: var(--fg); font-size: 12px; } svg text.axis { fill: var(--soft); } .parallel text.tick { fill: var(--soft); font-size: 11px; paint-order: stroke; stroke: var(--bg); stroke-width: 4px; stroke-linejoin: round; } .parallel text.name { font-weight: 600; }
 .grid { stroke: var(--grid); fill: none; } .rule { stroke: var(--rule); fill: none; } .rule.strong { stroke: var(--fg); opacity: .7; } .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; fill: none; }
 .line { fill: none; stroke: var(--trial); stroke-width: 1.8; stroke-linejoin: round; } .point { fill: var(--trial); } .band { fill: var(--trial); opacity: .16; stroke: none; }
 .line.grey { stroke: var(--soft); stroke-width: 1; opacity: .35; } .point.grey { fill: var(--soft); opacity: .5; } .line.best { stroke: var(--best); stroke-width: 2.2; } .point.best { fill: var(--best); } .band.best { fill: var(--best); }
 .line.second { stroke: var(--second); stroke-dasharray: 7 3; } .point.second { fill: var(--second); } .line.third { stroke: var(--third); stroke-dasharray: 2 3; } .point.third { fill: var(--third); }
 .line.default { stroke: var(--fg); stroke-dasharray: 9 3 2 3; } .point.default { fill: var(--fg); } .line.luck { stroke: var(--luck); stroke-dasharray: 4 3; } .band.luck { fill: var(--luck); } .point.trial { fill-opacity: .75; }
-.parallel .line.trial { stroke-width: 1.3; opacity: .8; } .parallel .line.grey { opacity: .28; } .line.winner { stroke-width: 2.6; }
+.dots { fill: none; stroke: var(--trial); stroke-width: 7; stroke-linecap: round; opacity: .7; } .dots.grey { stroke: var(--soft); stroke-width: 6.4; opacity: .38; } .parallel .line.trial { stroke-width: 1.3; opacity: .8; } .parallel .line.grey { opacity: .28; } .line.winner { stroke-width: 2.6; }
 .on { stroke: var(--fg); stroke-width: 2; fill-opacity: 1; opacity: 1; } path.line.on { stroke: var(--best); stroke-width: 3; opacity: 1; } svg [tabindex]:focus { outline: none; stroke: var(--fg); stroke-width: 2.5; }
 .bars { display: grid; grid-template-columns: auto minmax(4rem, 24rem) auto; gap: .3rem .9rem; font-size: .9rem; align-items: center; justify-content: start; } .bars > div { display: contents; } .bars [role=cell] { font-variant-numeric: tabular-nums; text-align: right; } .track { height: .7rem; background: var(--panel); border-radius: 3px; overflow: hidden; } .track span { display: block; height: 100%; background: var(--trial); }
 .smalls { display: grid; grid-template-columns: repeat(auto-fill, minmax(11.5rem, 1fr)); gap: 1.2rem 1.6rem; margin: .8rem 0 1.4rem; font-size: .86rem; } .small em { display: block; color: var(--bad); font-size: .8rem; } .small { display: flex; flex-direction: column; } .small svg { margin-top: auto; } .small b { overflow-wrap: anywhere; } .ends { display: flex; justify-content: space-between; color: var(--soft); font-size: .8rem; gap: 1rem; }
 svg.effect { width: 140px; min-width: 140px; height: 14px; } rect.good { fill: var(--good); } rect.worse { fill: var(--bad); }
-td .bar { display: inline-block; height: .7rem; background: var(--trial); border-radius: 2px; min-width: 1px; } .pair { display: grid; grid-template-columns: minmax(0, 22rem) minmax(0, 1fr); gap: 1.5rem 2.5rem; align-items: start; }
+.meter { display: block; width: 9rem; padding-top: .3rem; } .bar { display: block; height: .7rem; background: var(--trial); border-radius: 2px; min-width: 1px; } .pair { display: grid; grid-template-columns: minmax(0, 22rem) minmax(0, 1fr); gap: 1.5rem 2.5rem; align-items: start; }
 .network { max-width: 22rem; } .block { stroke: none; } .block.embedding { fill: var(--second); fill-opacity: .28; } .block.heads { fill: var(--trial); fill-opacity: .3; } .block.ffn { fill: var(--best); fill-opacity: .28; } .block.norm { fill: var(--soft); fill-opacity: .25; } .frame { fill: none; stroke: var(--rule); } .flow { fill: none; stroke: var(--soft); stroke-width: 1.4; } .times { font-weight: 600; }
 #tip { position: fixed; z-index: 2; max-width: 20rem; padding: .3rem .6rem; font-size: .82rem; line-height: 1.4; color: var(--bg); background: var(--fg); border-radius: 5px; pointer-events: none; } th[aria-sort] { cursor: pointer; } th[aria-sort=ascending]::after { content: " \2191"; } th[aria-sort=descending]::after { content: " \2193"; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
-@media (max-width: 640px) { body { padding: 1rem 1rem 3rem; } svg text { font-size: 17px; } .network text { font-size: 13px; } .parallel text, .parallel text.tick { font-size: 12px; } .pair { grid-template-columns: minmax(0, 1fr); } .network { margin: 0 auto; } h1 { font-size: 1.5rem; } .cards { grid-template-columns: 1fr 1fr; } .smalls { grid-template-columns: 1fr 1fr; gap: 1rem; } }
+@media (max-width: 640px) { .meter { width: 4.5rem; } td.text { min-width: 12rem; } body { padding: 1rem 1rem 3rem; } svg text { font-size: 17px; } .network text { font-size: 13px; } .parallel text, .parallel text.tick { font-size: 12px; } .pair { grid-template-columns: minmax(0, 1fr); } .network { margin: 0 auto; } h1 { font-size: 1.5rem; } .cards { grid-template-columns: 1fr 1fr; } .smalls { grid-template-columns: 1fr 1fr; gap: 1rem; } }
 @media print { :root { color-scheme: light; --fg: #000000; --bg: #ffffff; --panel: #f2f4f6; --soft: #444c54; --rule: #b9c0c7; --grid: #dfe3e7; --best: #c24e00; --trial: #0072b2; --second: #007a59; --third: #a3507f; --luck: #8a6d00; --good: #007a59; --bad: #c24e00; }
-body { max-width: none; font-size: 10pt; padding: 0; } nav, button, summary { display: none; } figure { max-width: 15cm; } svg, tr, pre, .card, .small { break-inside: avoid; } h2, h3, figcaption { break-after: avoid; } section { margin-top: 1.4rem; } .wide { overflow: visible; } .parallel { min-width: 0 !important; } table { font-size: 8pt; } td.text { min-width: 0; } .pair { grid-template-columns: 9cm 1fr; } td, th { padding-right: .4rem; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+body { max-width: none; font-size: 10pt; padding: 0; } nav, button, summary { display: none; } figure { max-width: 15cm; } figure, .bars, svg, tr, pre, .card, .small { break-inside: avoid; } td small { font-size: 7pt; } ul.say { break-before: avoid; } h2, h3, figcaption { break-after: avoid; } section { margin-top: 1.4rem; } .wide { overflow: visible; } .parallel { min-width: 0 !important; } table { font-size: 8pt; } td.text { min-width: 0; } .pair { grid-template-columns: 9cm 1fr; } td, th { padding-right: .4rem; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 @page { margin: 16mm 14mm; }
 )css";
 
@@ -66,6 +66,10 @@ const char* const kReportScript = R"js(
     mark(el.dataset.t, true);
     const title = el.querySelector(':scope > title');
     if (title) { el.dataset.tip = title.textContent; el.setAttribute('aria-label', title.textContent); title.remove(); }
+    if (!el.dataset.tip && el.dataset.t && el.tagName !== 'TR') {
+      const row = d.querySelector('table.trials tr[data-t="' + el.dataset.t + '"]');
+      if (row) el.dataset.tip = '#' + [0, 1, 2, 6].map(i => row.cells[i].textContent).join('  ');
+    }
     if (!el.dataset.tip || el.tagName === 'svg') return;
     tip.textContent = el.dataset.tip; tip.hidden = false;
     const b = el.getBoundingClientRect(), w = tip.offsetWidth, x = Math.min(Math.max((b.left + b.right - w) / 2, 8), innerWidth - w - 8);

@@ -69,7 +69,7 @@ class Axis {
   std::vector<Tick> linear_ticks(double low, double high) const {
     const double raw = (high - low) / 5, power = math::pow(10.0, math::floor(math::log(raw) / math::log(10.0)));
     double step = power * (raw > 5 * power ? 10 : raw > 2 * power ? 5 : raw > power ? 2 : 1);
-    if (whole_) step = std::max(step, 1.0);
+    if (whole_) step = high - low < 9 ? 1 : std::max(step, 1.0);
     std::vector<Tick> out;
     const double first = -math::floor(-low / step);
     for (int k = 0; k < 20 && (first + k) * step <= high; ++k) {
@@ -168,6 +168,13 @@ std::string joined_svg(const PlotSeries& s, const Axis& x, const Axis& y) {
   return out + "\"/>\n";
 }
 
+/// Background points as one path of round dots: a tenth of the bytes.
+std::string dots_svg(const PlotSeries& s, const Axis& x, const Axis& y) {
+  std::string out = "<path class=\"dots " + s.style + "\" d=\"";
+  for (const auto& [at, value] : s.points) out += str("M", px(x.at(at)), " ", px(y.at(value)), "h0");
+  return out + "\"/>\n";
+}
+
 std::string series_svg(const PlotSeries& s, const Axis& x, const Axis& y, double bottom) {
   if (s.points.empty()) return "";
   if (s.kind == PlotKind::bars) return bars_svg(s, x, y, bottom);
@@ -176,6 +183,7 @@ std::string series_svg(const PlotSeries& s, const Axis& x, const Axis& y, double
   const bool joined = (s.kind == PlotKind::line || s.kind == PlotKind::steps) && s.points.size() > 1;
   if (joined) out += joined_svg(s, x, y);
   if (joined && s.style == "grey") return out;  // background: its points would hide the rest
+  if (s.plain) return dots_svg(s, x, y);
   out += "<g class=\"point " + s.style + "\">\n";
   for (std::size_t i = 0; i < s.points.size(); ++i) {
     const double at = x.at(s.points[i].first);
@@ -183,8 +191,8 @@ std::string series_svg(const PlotSeries& s, const Axis& x, const Axis& y, double
       out += str("<path class=\"line ", s.style, "\" d=\"M", px(at), " ", px(y.at(s.spread[i].first)), "V",
                  px(y.at(s.spread[i].second)), "\"/>");
     out += str(mark(s.style, at, y.at(s.points[i].second), joined ? 3 : 3.6), s.focus ? " tabindex=\"0\"" : "",
-               i < s.trials.size() ? str(" data-t=\"", s.trials[i], "\"") : std::string(), ">", title_of(s.titles[i]), "</",
-               mark_name(s.style), ">\n");
+               i < s.trials.size() ? str(" data-t=\"", s.trials[i], "\"") : std::string());
+    out += s.titles[i].empty() ? std::string("/>\n") : str(">", title_of(s.titles[i]), "</", mark_name(s.style), ">\n");
   }
   return out + "</g>\n";
 }

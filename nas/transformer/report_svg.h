@@ -29,6 +29,7 @@ struct PlotSeries {
   std::vector<std::pair<double, double>> spread;  ///< low and high y of each point, for `band` and `ranges`
   std::vector<std::int64_t> trials;               ///< of the points, to find them in tables and other plots; may be empty
   bool focus = false;                             ///< its points can be reached by keyboard
+  bool plain = false;                             ///< many points of which none needs a text: a tenth of the bytes
 };
 
 struct Plot {

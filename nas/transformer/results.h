@@ -108,7 +108,7 @@ struct ParameterRow {
   std::string name;
   bool log = false;
   double low = 0, high = 0;          ///< of a range of numbers
-  std::vector<std::string> choices;  ///< of a categorical or ordinal parameter, in order; empty: a range
+  std::vector<std::string> choices;  ///< its values in order, where they are few or not numbers; empty: a range
   double importance = 0;             ///< share of PED-ANOVA's sum; 0 where it occurs in no complete trial
   std::string edge;                  ///< "top" or "bottom" where the best trials lie there, else empty
 };

@@ -41,7 +41,7 @@ std::string single(int field, float value) {
   return out;
 }
 
-std::string bytes(int field, std::string_view value) {
+std::string text_field(int field, std::string_view value) {
   std::string out;
   varint(out, static_cast<std::uint64_t>(field) << 3 | 2);
   varint(out, value.size());
@@ -53,7 +53,7 @@ std::string bytes(int field, std::string_view value) {
 std::string parameter_value(const std::string& text) {
   if (text == "true" || text == "false") return integer(4, text == "true");
   if (const auto number = parse_double(text)) return real(2, *number);
-  return bytes(3, text);
+  return text_field(3, text);
 }
 
 const std::array<std::uint32_t, 256>& crc_table() {
@@ -116,7 +116,7 @@ std::uint32_t masked_crc32c(std::string_view text) {
   return std::rotr(c, 15) + 0xa282ead8U;
 }
 
-EventFile::EventFile(double wall_time) : wall_time_(wall_time) { event(bytes(3, "brain.Event:2")); }
+EventFile::EventFile(double wall_time) : wall_time_(wall_time) { event(text_field(3, "brain.Event:2")); }
 
 void EventFile::event(std::string_view fields) {
   const std::string message = real(1, wall_time_) + std::string(fields);
@@ -129,28 +129,25 @@ void EventFile::event(std::string_view fields) {
 }
 
 void EventFile::scalar(std::string_view tag, std::int64_t step, double value) {
-  const std::string entry = lathe::nas::bytes(1, tag) + single(2, static_cast<float>(value));
-  event(integer(2, static_cast<std::uint64_t>(step)) + lathe::nas::bytes(5, lathe::nas::bytes(1, entry)));
+  const std::string entry = text_field(1, tag) + single(2, static_cast<float>(value));
+  event(integer(2, static_cast<std::uint64_t>(step)) + text_field(5, text_field(1, entry)));
 }
 
 void EventFile::hparams(std::string_view tag, std::string_view content) {
-  using lathe::nas::bytes;
-  const std::string plugin = bytes(1, "hparams") + bytes(2, content);
-  const std::string empty_tensor = integer(1, 1) + bytes(2, "");  // dtype float, a shape without dimensions
-  event(bytes(5, bytes(1, bytes(1, tag) + bytes(8, empty_tensor) + bytes(9, bytes(1, plugin)))));
+  const std::string plugin = text_field(1, "hparams") + text_field(2, content);
+  const std::string empty_tensor = integer(1, 1) + text_field(2, "");  // dtype float, a shape without dimensions
+  event(text_field(5, text_field(1, text_field(1, tag) + text_field(8, empty_tensor) + text_field(9, text_field(1, plugin)))));
 }
 
 void EventFile::start(const std::vector<std::pair<std::string, std::string>>& parameters, std::string_view group) {
-  using lathe::nas::bytes;
   std::string info;
-  for (const auto& [name, value] : parameters) info += bytes(1, bytes(1, name) + bytes(2, parameter_value(value)));
-  info += bytes(4, group) + real(5, wall_time_);
-  hparams("_hparams_/session_start_info", bytes(3, info));
+  for (const auto& [name, value] : parameters) info += text_field(1, text_field(1, name) + text_field(2, parameter_value(value)));
+  info += text_field(4, group) + real(5, wall_time_);
+  hparams("_hparams_/session_start_info", text_field(3, info));
 }
 
 void EventFile::end(Status status) {
-  using lathe::nas::bytes;
-  hparams("_hparams_/session_end_info", bytes(4, integer(1, static_cast<std::uint64_t>(status)) + real(2, wall_time_)));
+  hparams("_hparams_/session_end_info", text_field(4, integer(1, static_cast<std::uint64_t>(status)) + real(2, wall_time_)));
 }
 
 void write_tensorboard(const RunResults& r, const std::filesystem::path& folder, std::int64_t date) {

@@ -81,7 +81,11 @@ TEST_CASE("finalists: the same for any number of workers, with means and interva
     CHECK(r.valid == doctest::Approx((r.runs[0].valid.accuracy + r.runs[1].valid.accuracy) / 2));
     CHECK(r.test_macro_f1 == doctest::Approx((r.runs[0].test.macro_f1 + r.runs[1].test.macro_f1) / 2));
     const double variance = (a - mean) * (a - mean) + (b - mean) * (b - mean);
-    CHECK(r.half_width == doctest::Approx(1.959963984540054 * std::sqrt(variance / 2 + mean * (1 - mean) / 30)));
+    // Wilson's interval (Wilson 1927) for as many rows as would vary like this.
+    const double rows = std::min(30.0, mean * (1 - mean) / (variance / 2 + mean * (1 - mean) / 30)), z = 1.959963984540054;
+    const double spread = z / (1 + z * z / rows) * std::sqrt(mean * (1 - mean) / rows + z * z / (4 * rows * rows));
+    CHECK(r.half_width == doctest::Approx(spread));
+    CHECK(r.high - r.low == doctest::Approx(2 * spread));
   }
   std::sort(hashes.begin(), hashes.end());
   CHECK(std::unique(hashes.begin(), hashes.end()) == hashes.end());  // seeds and finalists draw from streams of their own
@@ -191,7 +195,10 @@ TEST_CASE("paired difference of accuracies") {
   const PairedDifference all = paired_difference(Answers{{0, 1, 0, 1}}, Answers{{1, 0, 1, 0}}, truth);
   CHECK(all.mean == 1);
   CHECK(all.half_width == 0);
-  CHECK(all.significant());
+  CHECK(all.p_value == doctest::Approx(2.0 / 16));
+  CHECK_FALSE(all.significant());  // four rows that differ the same way may do so by chance
+  const std::vector<std::int32_t> ones(6, 1), zeros(6, 0);
+  CHECK(paired_difference(Answers{ones}, Answers{zeros}, ones).significant());  // 2/64
   CHECK(paired_difference(Answers{}, Answers{}, truth).mean == 0);
 }
 
