@@ -109,7 +109,7 @@ std::string trial_table(const RunResults& r, const std::vector<std::size_t>& sho
   for (const std::size_t i : shown) {
     const TrialRow& t = r.trials[i];
     std::string curve;
-    for (const double value : t.curve) curve += (curve.empty() ? "" : " ") + fixed(value, 3);
+    for (const double value : t.curve) curve += (curve.empty() ? "" : " ") + (value - value == 0 ? fixed(value, 3) : "-");
     out += str(row_of_trial(t.number), "<td>", t.number, "<td>", state_name(t.state), "<td>", t.value ? score(*t.value) : "",
                "<td>", with_commas(t.params), "<td>", t.finish_event, "<td>", curve, "<td>",
                escape_html(t.architecture + (t.note.empty() ? "" : "; " + t.note)), "</tr>\n");

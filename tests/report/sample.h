@@ -86,7 +86,7 @@ inline RunResults sample_results() {
   TrialRow complete{0, TrialState::complete, 0.84, "L2 H64", {{"layers", "2"}}, {0.7, 0.84}, 90'000, 5, 6, 12, ""};
   TrialRow pruned{1, TrialState::pruned, 0.61, "L1 H32", {{"layers", "1"}}, {0.61}, 40'000, 3, 4, 9, ""};
   TrialRow failed{2, TrialState::failed, {}, "L9 H512", {{"layers", "9"}}, {}, 9'000'000, 3, 4, 13, "loss is <not> finite"};
-  TrialRow better{3, TrialState::complete, 0.86, "L3 H96", {{"layers", "3"}}, {0.72, 0.86}, 150'000, 5, 6, 20, ""};
+  TrialRow better{3, TrialState::complete, 0.86, "L3 H96", {{"layers", "3"}, {"lr", "0.009"}}, {0.72, 0.86}, 150'000, 5, 6, 20, ""};
   r.trials = {complete, pruned, failed, better};
   r.models = {sample_model("#3", 0.842, 150'000), sample_model("#0", 0.838, 90'000), sample_model("default", 0.823, 120'000)};
   r.models[0].to_default = PairedDifference{0.019, 0.015};

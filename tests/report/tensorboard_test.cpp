@@ -62,7 +62,8 @@ multiplexer.Reload()
 provider = data_provider.MultiplexerDataProvider(multiplexer, folder)
 ctx = backend_context.Context(base_plugin.TBContext(data_provider=provider))
 request = context.RequestContext()
-experiment = ctx.experiment_from_metadata(request, "", ctx.hparams_metadata(request, ""), provider.list_hyperparameters(request, experiment_ids=[""]) if hasattr(provider, "list_hyperparameters") else None)
+experiment = ctx.experiment_from_metadata(request, "", True, ctx.hparams_metadata(request, ""),
+                                          ctx.hparams_from_data_provider(request, "", 100))
 names = {h.name for h in experiment.hparam_infos}
 assert {"layers", "lr", "norm", "tie"} <= names, names
 runs = os.listdir(folder)
