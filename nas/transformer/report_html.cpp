@@ -162,8 +162,8 @@ std::string numbers_json(const RunResults& r) {
   for (const std::size_t i : shown_trials(r)) {
     const TrialRow& t = r.trials[i];
     json.begin_array().value(t.number).value(state_name(t.state));
-    if (t.value) {
-      json.value(*t.value);
+    if (t.value && *t.value - *t.value == 0) {
+      json.raw(fixed(*t.value, 5));
     } else {
       json.null();
     }

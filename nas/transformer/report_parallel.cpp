@@ -8,7 +8,7 @@
 namespace lathe::nas {
 namespace {
 
-constexpr std::size_t kLines = 200, kNames = 6, kBars = 10;
+constexpr std::size_t kLines = 150, kNames = 6, kBars = 10;
 constexpr double kTop = 52, kBottom = 292, kAbsent = 318, kHeight = 332, kStep = 92, kSide = 46;
 
 const std::string* value_of(const TrialRow& t, const std::string& parameter) {

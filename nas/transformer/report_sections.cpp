@@ -8,7 +8,7 @@
 namespace lathe::nas {
 namespace {
 
-constexpr std::size_t kCurves = 200, kTexts = 100;
+constexpr std::size_t kCurves = 120, kTexts = 100;
 
 /// What a model costs, and how that is shown.
 struct Quantity {

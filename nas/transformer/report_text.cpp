@@ -107,17 +107,20 @@ std::vector<std::string> outlook_sentences(const RunResults& r) {
   }();
   if (!why.by_luck.empty()) {
     const BestAfter& luck = why.by_luck.back();
-    out.push_back(str("Luck alone, ", luck.trials, " trials like its ", why.random_trials, " random ones, would have found ",
-                      score(luck.median), " (90 %: ", fixed(luck.low, 3), "–", fixed(luck.high, 3), "); the search found ",
-                      score(best), best > luck.high ? ": better than luck" : ": luck could have done as well"));
+    out.push_back(str("Luck alone, ", with_commas(static_cast<std::int64_t>(luck.trials)), " trials like its ", why.random_trials,
+                      " random ones, would have found ", score(luck.median), " (90 %: ", fixed(luck.low, 3), "–",
+                      fixed(luck.high, 3), "); the search found ", score(best),
+                      best > luck.high ? ": better than luck" : ": luck could have done as well"));
   }
   if (!why.outlook.empty()) {
     const BestAfter& twice = why.outlook.back();
-    out.push_back(
-        str("With twice the budget, ", twice.trials, " trials, the best would be about ", score(twice.median),
-            " (90 %: ", fixed(twice.low, 3), "–", fixed(twice.high, 3), "), ", fixed(100 * (twice.median - best), 1),
-            " points more than now, if the further trials were drawn as these were; a sampler that goes on learning may do "
-            "better"));
+    const double gain = twice.median - best;
+    out.push_back(str("With twice the budget, ", with_commas(static_cast<std::int64_t>(twice.trials)),
+                      " trials, the best would be ",
+                      gain > 0.0005 || gain < -0.0005
+                          ? str("about ", score(twice.median), " (90 %: ", fixed(twice.low, 3), "–", fixed(twice.high, 3), ")")
+                          : str("no better in half of the cases, and ", fixed(twice.high, 3), " with luck (95 %)"),
+                      ", if the further trials were drawn as these were; a sampler that goes on learning may do better"));
   }
   return out;
 }
@@ -161,9 +164,10 @@ std::string search_sentence(const RunResults& r) {
     failed += t.state == TrialState::failed;
     running += t.state == TrialState::running;
   }
-  std::string out = str(with_commas(static_cast<std::int64_t>(r.trials.size())), r.trials.size() == 1 ? " trial" : " trials",
-                        " from ", r.study.space, " architectures: ", with_commas(complete), " complete, ", with_commas(pruned),
-                        " stopped early, ", with_commas(failed), " failed");
+  std::string out =
+      str(with_commas(static_cast<std::int64_t>(r.trials.size())), r.trials.size() == 1 ? " trial" : " trials", " from ",
+          r.study.space == "infinite" ? std::string("infinitely many") : r.study.space, " architectures: ", with_commas(complete),
+          " complete, ", with_commas(pruned), " stopped early, ", with_commas(failed), " failed");
   if (running > 0) out += str(", ", with_commas(running), " not finished");
   if (complete > 0)
     if (const TrialRow& best = r.trials[trials_by_value(r).front()]; best.value && best.state == TrialState::complete)

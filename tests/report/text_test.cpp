@@ -90,6 +90,8 @@ TEST_CASE("the model card opens with front matter and leaves out what is unknown
   CHECK(!has(card, "license"));
   CHECK(has(card, "    - type: accuracy\n      value: 0.8420\n      name: \"accuracy, mean of 3 seeds\"\n---\n"));
   CHECK(has(card, "      name: \"reviews & <b>.tsv\"\n"));
+  CHECK(has(card, "One text takes 4.20 ms (95 % within 5.50 ms) on Some CPU @ 2 GHz, 1 thread."));
+  CHECK(has(card, "| 0.8420 (0.819–0.863) |"));
   for (const char* title : {"## Use", "## Data", "## Test", "## Architecture", "## Limits", "## Where it comes from"})
     CHECK_MESSAGE(has(card, title), title);
   CHECK(has(model_card(sample_results(), "mit\nx: y"), "license: \"mit\\nx: y\"\n"));
