@@ -93,6 +93,7 @@ class Search {
     job_.setting = {base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)};
     job_.finalists = config_.integer("finalists.count");
     job_.seeds = config_.integer("finalists.seeds");
+    job_.ablations = config_.integer("finalists.ablations");
     job_.finalist_epochs = config_.integer("finalists.epochs");
     job_.report = config_.flag("output.report");
     job_.tensorboard = config_.flag("output.tensorboard");
@@ -137,7 +138,9 @@ class Search {
         progress.begin_finalists((job_.finalists + 1) * job_.seeds);
       } else {
         progress.finish();
-        console_.note(phase == "baselines" ? "test    finalists and baselines, once" : "export  model and report");
+        console_.note(phase == "baselines"   ? "test    finalists and baselines, once"
+                      : phase == "ablations" ? str("retrain up to ", plural(job_.ablations, "one-step change"), " of the winner")
+                                             : "export  model and report");
       }
     };
     job_.finalist_progress = [&progress](const nas::Finalist& f, const nas::FinalRun& r, bool done) {

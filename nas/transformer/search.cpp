@@ -6,6 +6,7 @@
 #include <lathe/base/version.h>
 #include <lathe/data/baseline.h>
 #include <lathe/deploy/model.h>
+#include <lathe/nas/transformer/ablations.h>
 #include <lathe/nas/transformer/intervals.h>
 #include <lathe/nas/transformer/search.h>
 #include <lathe/nas/transformer/tensorboard.h>
@@ -260,7 +261,12 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   Verdict verdict(job, finals, outcome.study.history);
   verdict.fill(results);
   explain(results, outcome.study.history, job.header);
-  results.seconds.emplace_back("baselines", watch.lap());
+  if (job.ablations > 0) {
+    results.seconds.emplace_back("baselines", watch.lap());
+    job.phase("ablations");
+    retrain_neighbours(results, job, outcome.study.history, objective);
+  }
+  results.seconds.emplace_back(job.ablations > 0 ? "ablations" : "baselines", watch.lap());
   results.commands = job.commands;
   results.config = job.config;
   results.version = kVersion;

@@ -23,6 +23,7 @@ struct SearchJob {
   TrainingSetting setting;
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
+  std::int64_t ablations = 0;        ///< one-step changes of the winner that are trained to see what its decisions were worth
   bool report = true;
   bool tensorboard = false;  ///< event files in tb/
   std::int64_t date = 0;     ///< seconds since 1970, the only date in them
