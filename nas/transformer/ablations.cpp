@@ -1,6 +1,7 @@
 #include <lathe/base/math.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/ablations.h>
+#include <lathe/nas/transformer/report_svg.h>
 
 #include <algorithm>
 #include <limits>
@@ -36,6 +37,8 @@ std::size_t difference_of(const Point& a, const Point& b) {
     if (a.value(i) && b.value(i) && !(*a.value(i) == *b.value(i))) return i;
   return 0;
 }
+
+std::string shown(const Value& value) { return value.real() ? short_number(*value.real()) : value.show(); }
 
 std::vector<std::string> by_importance(const Explanation& why) {
   std::vector<ParameterRow> rows = why.parameters;
@@ -78,7 +81,7 @@ void retrain_neighbours(RunResults& r, const SearchJob& job, const History& hist
     const Outcome other = outcome_of(results[i + 1], setting.metric);
     if (other.trainings == 0) continue;
     const std::size_t p = difference_of(chosen, points[i]);
-    r.why.effects.push_back({chosen.name(p), chosen.value(p)->show(), points[i].value(p)->show(), Effect::Source::retrained,
+    r.why.effects.push_back({chosen.name(p), shown(*chosen.value(p)), shown(*points[i].value(p)), Effect::Source::retrained,
                              other.mean - base.mean, math::sqrt(base.variance + other.variance),
                              static_cast<double>(other.trainings)});
   }
