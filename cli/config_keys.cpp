@@ -75,11 +75,12 @@ void add_data_keys(KeyTable& t) {
   t.text("data.pair", "auto", "column of a second text; empty: none").outside();
   t.text("data.label", "auto", "column of the label").outside();
   t.integers("data.split", {80, 10, 10}, "shares of training, validation and test, by a hash of the text").outside();
-  t.integer("data.max_tokens", 128, 3, "longer texts are cut").to(8192);
+  t.integer("data.max_tokens", 128, 3, "longer texts are cut").to(8192).searched();
   t.choice("data.bad_rows", {"fail", "skip"}, "fail", "what to do about rows that cannot be read").outside();
   t.integer("data.max_rows", 0, 0, "read at most so many rows of data.train; 0: all").outside();
   t.choice("tokenizer.kind", {"wordpiece"}, "wordpiece", "how text becomes tokens");
   t.integer("tokenizer.vocab", 8000, 10, "size of the vocabulary that is learned from data.train").to(1000000);
+  t.searched();
   t.flag("tokenizer.lowercase", true, "fold case and accents");
   t.file("tokenizer.file", "a vocab.txt or tokenizer.json to use instead of learning one");
 }
@@ -90,6 +91,10 @@ void add_model_keys(KeyTable& t) {
   t.integer("model.hidden", 128, 1, "width; divisible by heads").to(8192).searched();
   t.integer("model.heads", 4, 1, "attention heads").to(128).searched(Searched::per_layer);
   t.integer("model.expansion", 4, 1, "width of the feed-forward part: this times hidden").to(64).searched(Searched::per_layer);
+  t.integer("model.head_dim", 0, 0, "columns of an attention head; 0: hidden / heads").to(1024).late();
+  t.searched(Searched::per_layer);
+  t.integer("model.ffn", 0, 0, "width of the feed-forward part; 0: expansion times hidden").to(65536).late();
+  t.searched(Searched::per_layer);
   t.choice("model.activation", {"gelu_tanh", "gelu", "relu", "silu", "squared_relu"}, "gelu_tanh", "of the feed-forward part");
   t.searched(Searched::per_layer);
   t.choice("model.norm", {"layer_norm", "rms_norm"}, "layer_norm", "kind of normalisation").searched();
@@ -138,6 +143,8 @@ void add_search_keys(KeyTable& t) {
   t.settings("search.pruner_settings", "numbers of the pruner, such as { n_warmup_steps = 1 }").late();
   t.choice("search.duplicates", {"reject", "reuse", "allow"}, "reject", "what becomes of a proposal that equals an earlier one");
   t.late();
+  t.texts("search.objectives", {"metric"}, "what is optimised: metric is task.metric; several give a Pareto front").late();
+  t.keys.back().allowed = {"metric", "accuracy", "macro_f1", "loss", "latency_ms", "params", "flops", "memory_mb", "size_mb"};
   t.file("search.warm_start", "run or database of an earlier study whose trials the sampler sees");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
   t.text("objective.command", "", "a program to search with: JSON in, JSON lines out; empty: training").late();
@@ -150,6 +157,11 @@ void add_search_keys(KeyTable& t) {
   t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
+  t.number("limits.latency_ms", 0, 0, "longest predicted time of answering one text; 0: no limit").late();
+  t.integer("limits.flops", 0, 0, "most operations of answering one text of the mean length; 0: no limit").late();
+  t.number("limits.memory_mb", 0, 0, "most memory while answering one text of max_tokens tokens; 0: no limit").late();
+  t.number("limits.size_mb", 0, 0, "largest size of the weights; 0: no limit").late();
+  t.texts("limits.target", {}, "such as accuracy >= 0.95 * default, relative to the architecture of [model]").late();
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);
   t.integer("train.batch_rows", 32, 1, "texts in a step, unless train.batch_tokens is set").to(1e6).searched();
   t.integer("train.batch_tokens", 0, 0, "tokens in a step; 0: count texts").to(1e8).searched();

@@ -1,8 +1,10 @@
 // The lathe side of the search-quality benchmark; compare.py drives it and Optuna.
 //
-//   bench_search_quality space PROBLEM [TABLE.csv]       one line of JSON: space, names of objectives and constraints, optimum,
-//   reference bench_search_quality serve PROBLEM [TABLE.csv]       answers each line of standard input, a point as JSON, by
-//   {"values", "constraints"} bench_search_quality run PROBLEM SAMPLER TRIALS REPEATS [TABLE.csv]
+//   bench_search_quality space PROBLEM [TABLE.csv]
+//       one line of JSON: space, names of objectives and constraints, optimum, reference
+//   bench_search_quality serve PROBLEM [TABLE.csv]
+//       answers each line of standard input, a point as JSON, by {"values", "constraints"}
+//   bench_search_quality run PROBLEM SAMPLER TRIALS REPEATS [TABLE.csv]
 //       SAMPLER may have settings, tpe:group=0. Studies with seeds 1 … REPEATS, one virtual worker each: a line of JSON with the
 //       value after each trial (best so far, or hypervolume from the problem's reference; null before there is one) and seconds
 //   bench_search_quality compare minimise|maximise

@@ -70,6 +70,7 @@ void retrain_neighbours(RunResults& r, const SearchJob& job, const History& hist
   setting.seeds = static_cast<int>(job.seeds);
   setting.workers = job.workers;
   setting.backend = job.setting.backend;
+  setting.encodings = job.setting.encodings;
   setting.stop_requested = [stop = job.stop] { return stop.requested(); };
   data::EncodedSplits rows = *job.rows;
   rows.test = rows.valid;  // whatever a training tests itself with, the test rows are not for this

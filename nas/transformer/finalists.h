@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ struct FinalistResult {
   double low = 0, high = 1;          ///< 95 % interval of `test` over seeds and rows: score_interval() of intervals.h
   double half_width = 0;             ///< (high − low) / 2
   const FinalRun* best_run() const;  ///< best validation, ties: smaller seed; null if all failed
+  /// Mean validation score over the runs that did not fail (not a number: all failed), or what is known from `cost`.
+  double value(Quantity quantity) const;
 };
 
 struct FinalistSetting {
@@ -54,6 +57,8 @@ struct FinalistSetting {
   int seeds = 3;
   int workers = 1;  ///< trainings at the same time, one thread each
   std::string backend;
+  const Encodings* encodings = nullptr;  ///< as TrainingSetting; without them all train on the rows given
+  PredictLatency latency = {};           ///< null: no predicted latency in the costs
   std::function<bool()> stop_requested = [] { return false; };
   /// A training advanced by an epoch or ended: name, seed, its history so far, done. From any thread, one call at a time.
   std::function<void(const Finalist&, const FinalRun&, bool done)> progress;
@@ -65,9 +70,26 @@ struct FinalistSetting {
 std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists, const data::EncodedSplits& data,
                                             const FinalistSetting& setting);
 
-/// Index of the winner: best mean validation metric, ties: fewer parameters, then the earlier one; the default cannot win unless it
-/// is alone. −1 if every training failed.
-int choose_winner(std::span<const FinalistResult> results);
+/// A target and what came of it after retraining.
+struct TargetCheck {
+  std::string text;             ///< "accuracy >= 0.95 * default"
+  double value = 0, bound = 0;  ///< of the finalist; what it had to reach
+  bool holds = false;
+};
+/// Every target for one finalist; `fallback` is the default, retrained the same way. Empty if either has no training that
+/// succeeded.
+std::vector<TargetCheck> check_targets(const FinalistResult& result, const FinalistResult& fallback,
+                                       std::span<const Target> targets);
+
+/// What the winner is chosen by.
+struct WinnerRule {
+  std::optional<Quantity> first;  ///< the first objective; nothing: the metric
+  std::vector<Target> targets;
+};
+/// Index of the winner: of those that hold all targets (of all, if none does) the best one by the first objective, which is mean
+/// validation metric unless the rule says otherwise; ties: better metric, then fewer parameters, then the earlier one. The default
+/// cannot win unless it is alone. −1 if every training failed.
+int choose_winner(std::span<const FinalistResult> results, const WinnerRule& rule = {});
 
 /// Weights of one training, as model.safetensors in its folder.
 std::filesystem::path weights_file(const FinalistSetting& setting, const Finalist& finalist, int seed);

@@ -23,8 +23,15 @@ std::optional<double> mega(std::int64_t bytes) {
 }
 std::optional<double> known(double value) { return value - value == 0 && value > 0 ? std::optional(value) : std::nullopt; }
 
+std::optional<double> predicted_latency(const TrialRow& t) {
+  if (t.latency_ms) return t.latency_ms;
+  for (const auto& [name, value] : t.measures)
+    if (name == "latency_ms") return known(value);
+  return {};
+}
+
 std::vector<Quantity> quantities() {
-  return {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", [](const TrialRow& t) { return t.latency_ms; },
+  return {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
            [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
           {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
            [](const ModelRow& m) { return positive(m.params); }},

@@ -33,10 +33,10 @@ struct DataSummary {
 struct TrialRow {
   std::int64_t number = 0;
   TrialState state = TrialState::complete;
-  std::optional<double> value;                                  ///< validation metric; nothing after a failure
+  std::optional<double> value;                                  ///< first objective (the metric); nothing after a failure
   std::string architecture;                                     ///< one line
   std::vector<std::pair<std::string, std::string>> parameters;  ///< name, value as shown
-  std::vector<double> curve;                                    ///< metric after each reported epoch
+  std::vector<double> curve;                                    ///< first measured objective after each reported epoch
   std::int64_t params = 0, flops = 0, memory = 0;  ///< flops of answering one sentence; accounted training peak in bytes
   std::uint64_t finish_event = 0;
   std::string note;                                      ///< of a failure
@@ -51,8 +51,9 @@ struct StudySummaryRow {
   int virtual_workers = 0;
   std::int64_t budget = 0;
   bool finished = false, exhausted = false;
-  std::string space;               ///< number of points, as text
-  std::vector<std::string> hints;  ///< "`lr` is at the top of its range …"
+  std::string space;                                            ///< number of points, as text
+  std::vector<std::pair<std::string, std::string>> objectives;  ///< name, "maximise" or "minimise"; the first one is `metric`
+  std::vector<std::string> hints;                               ///< "`lr` is at the top of its range …"
 };
 
 /// Of one text, milliseconds. Not a number: not known.
@@ -77,6 +78,7 @@ struct ModelRow {
   std::string config;                                   ///< architecture as TransformerConfig::to_json(); empty: unknown
   std::optional<ModelLatency> latency;
   std::vector<std::string> violations;  ///< limits that its measured quantities break, as sentences
+  std::vector<TargetCheck> targets;     ///< limits.target after retraining; of the default none
 };
 
 struct BaselineRow {

@@ -58,6 +58,7 @@ void write_study(JsonWriter& json, const StudySummaryRow& s) {
   json.member("sampler", s.sampler).member("pruner", s.pruner).member("numerics", s.numerics).member("seed", s.seed);
   json.member("events", s.events).member("virtual_workers", s.virtual_workers).member("budget", s.budget);
   json.member("finished", s.finished).member("exhausted", s.exhausted).member("space", s.space);
+  if (!s.objectives.empty()) pairs(json, "objectives", s.objectives);
   list(json, "hints", s.hints);
   json.end_object();
 }
@@ -89,6 +90,14 @@ void write_model(JsonWriter& json, const ModelRow& m) {
   for (const std::vector<train::EpochResult>& curve : m.curves) write_epochs(json, curve);
   json.end_array();
   write_more(json, m);
+  if (!m.targets.empty()) {
+    json.key("targets").begin_array();
+    for (const TargetCheck& t : m.targets) {
+      json.begin_object().member("text", t.text).member("value", t.value).member("bound", t.bound);
+      json.member("holds", t.holds).end_object();
+    }
+    json.end_array();
+  }
   json.end_object();
 }
 
@@ -148,6 +157,7 @@ void read_study(const Json& j, StudySummaryRow& s) {
   get(j, "numerics", s.numerics), get(j, "seed", s.seed), get(j, "events", s.events), get(j, "virtual_workers", s.virtual_workers);
   get(j, "budget", s.budget), get(j, "finished", s.finished), get(j, "exhausted", s.exhausted), get(j, "space", s.space);
   get(j, "hints", s.hints);
+  if (j.contains("objectives")) s.objectives = pairs_of(j.at("objectives"));
 }
 
 TrialRow read_trial(const Json& j) {
@@ -173,6 +183,9 @@ ModelRow read_model(const Json& j) {
   m.to_default = difference_of(j.at("to_default"));
   for (const Json& curve : j.at("curves")) m.curves.push_back(read_epochs(curve));
   read_more(j, m);
+  if (j.contains("targets"))
+    for (const Json& t : j.at("targets"))
+      m.targets.push_back({t.at("text").get<std::string>(), real(t.at("value")), real(t.at("bound")), t.at("holds").get<bool>()});
   return m;
 }
 

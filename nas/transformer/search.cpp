@@ -6,6 +6,7 @@
 #include <lathe/base/version.h>
 #include <lathe/data/baseline.h>
 #include <lathe/deploy/model.h>
+#include <lathe/nas/front.h>
 #include <lathe/nas/transformer/ablations.h>
 #include <lathe/nas/transformer/intervals.h>
 #include <lathe/nas/transformer/search.h>
@@ -84,11 +85,19 @@ ModelRow model_row(const FinalistResult& result, const History& history, const T
   return row;
 }
 
+/// What the first objective and the targets say about the finalists.
+WinnerRule winner_rule(const SearchJob& job) {
+  WinnerRule rule;
+  if (!job.setting.objectives.empty()) rule.first = job.setting.objectives[0];
+  rule.targets = job.targets;
+  return rule;
+}
+
 /// What the test rows say: verdict, baselines, mistakes.
 class Verdict {
  public:
   Verdict(const SearchJob& job, const std::vector<FinalistResult>& finals, const History& history) : job_(job), finals_(finals) {
-    winner_ = choose_winner(finals);
+    winner_ = choose_winner(finals, winner_rule(job));
     order_.resize(finals.size());
     for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = i;
     std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
@@ -108,7 +117,7 @@ class Verdict {
     if (fallback != finals_.end() && fallback->best_run())
       for (std::size_t i = 0; i < order_.size(); ++i)
         if (finals_[order_[i]].finalist.trial >= 0 && finals_[order_[i]].best_run())
-          rows_[i].to_default = paired_difference(answers_of(finals_[order_[i]]), answers_of(*fallback), truth);
+          judge(rows_[i], finals_[order_[i]], *fallback, truth);
     results.models = std::move(rows_);
     baselines(results, truth);
     if (winner_ < 0) return;
@@ -122,6 +131,16 @@ class Verdict {
   }
 
  private:
+  void judge(ModelRow& row, const FinalistResult& result, const FinalistResult& fallback, const std::vector<std::int32_t>& truth) {
+    row.to_default = paired_difference(answers_of(result), answers_of(fallback), truth);
+    row.targets = check_targets(result, fallback, job_.targets);
+    for (std::size_t i = 0; i < row.targets.size(); ++i)
+      if (const TargetCheck& check = row.targets[i]; !check.holds)
+        row.violations.push_back(str(check.text, " does not hold after retraining: it is ",
+                                     show_value(job_.targets[i].quantity, check.value), ", the bound ",
+                                     show_value(job_.targets[i].quantity, check.bound)));
+  }
+
   void baselines(RunResults& results, const std::vector<std::int32_t>& truth) {
     const auto classes = static_cast<std::int32_t>(job_.text->label_names.size());
     const data::BagOfWords bag = data::BagOfWords::fit(job_.text->train, job_.text->valid);
@@ -178,12 +197,54 @@ std::string metrics_json(const RunResults& results, const FinalRun& run) {
   return json.end_object().text() + "\n";
 }
 
+/// `count` of a front, as choose_finalists() says.
+std::vector<std::int64_t> spread(const History& history, std::span<const Direction> directions,
+                                 const std::vector<std::int64_t>& front, std::size_t count) {
+  LossTable losses(directions.size());
+  for (const std::int64_t number : front) losses.add(losses_of(history.trials[static_cast<std::size_t>(number)], directions));
+  const std::vector<double> reference = reference_point(losses);
+  std::vector<std::int64_t> chosen = {front[0]};
+  LossTable so_far(directions.size());
+  so_far.add(losses[0]);
+  std::vector<bool> taken(front.size());
+  taken[0] = true;
+  while (chosen.size() < count) {
+    std::size_t best = 0;
+    double best_volume = -1;
+    for (std::size_t i = 0; i < front.size(); ++i) {
+      if (taken[i]) continue;
+      LossTable with = so_far;
+      with.add(losses[i]);
+      if (const double volume = hypervolume(with, reference); volume > best_volume) best = i, best_volume = volume;
+    }
+    taken[best] = true;
+    so_far.add(losses[best]);
+    chosen.push_back(front[best]);
+  }
+  return chosen;
+}
+
+std::vector<std::int64_t> finalist_trials(const History& history, const std::vector<Direction>& directions, std::int64_t count) {
+  std::vector<std::int64_t> trials = leaderboard(history, directions[0]);
+  if (directions.size() > 1) {
+    const std::vector<std::int64_t> front = pareto_front(history, directions);
+    const auto dominated = [&](std::int64_t number) { return std::find(front.begin(), front.end(), number) == front.end(); };
+    if (!front.empty()) std::erase_if(trials, dominated);
+    if (!front.empty() && static_cast<std::int64_t>(trials.size()) > count && count > 0) {
+      const std::vector<std::int64_t> chosen = spread(history, directions, trials, static_cast<std::size_t>(count));
+      std::erase_if(trials, [&](std::int64_t n) { return std::find(chosen.begin(), chosen.end(), n) == chosen.end(); });
+    }
+  }
+  if (static_cast<std::int64_t>(trials.size()) > count) trials.resize(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)));
+  return trials;
+}
+
 void export_model(const SearchJob& job, const RunResults& results, const FinalistResult& winner, const FinalistSetting& setting) {
   const FinalRun& run = *winner.best_run();
   deploy::ModelInfo info;
   info.architecture = winner.finalist.candidate.architecture(job.setting.task);
   info.labels = job.text->label_names;
-  info.max_tokens = job.setting.task.max_tokens;
+  info.max_tokens = info.architecture.max_tokens;
   info.pair = job.setting.task.pair;
   info.name = job.header.name;
   info.numerics = job.header.numerics;
@@ -191,7 +252,9 @@ void export_model(const SearchJob& job, const RunResults& results, const Finalis
   Context context({.backend = job.setting.backend});
   nn::Classifier model(context, info.architecture);
   nn::load_weights(weights_file(setting, winner.finalist, run.seed), model.parameters());
-  deploy::save_model(job.folder / "model", info, model, *job.tokenizer, metrics_json(results, run),
+  const Encodings* encodings = job.setting.encodings;
+  deploy::save_model(job.folder / "model", info, model,
+                     encodings ? encodings->tokenizer(winner.finalist.candidate) : *job.tokenizer, metrics_json(results, run),
                      model_card(results, job.license));
 }
 
@@ -200,8 +263,7 @@ void export_model(const SearchJob& job, const RunResults& results, const Finalis
 std::vector<Finalist> choose_finalists(const History& history, const StudyHeader& header, const Candidate& base, std::int64_t count,
                                        std::int64_t epochs) {
   std::vector<Finalist> finalists;
-  for (const std::int64_t number : leaderboard(history, header.directions[0])) {
-    if (static_cast<std::int64_t>(finalists.size()) == count) break;
+  for (const std::int64_t number : finalist_trials(history, header.directions, count)) {
     Finalist finalist{std::to_string(number), number, apply(base, history.trials[static_cast<std::size_t>(number)].point)};
     if (epochs > 0) finalist.candidate.training.epochs = epochs;
     finalists.push_back(std::move(finalist));
@@ -249,6 +311,8 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   setting.seeds = static_cast<int>(job.seeds);
   setting.workers = job.workers;
   setting.backend = job.setting.backend;
+  setting.encodings = job.setting.encodings;
+  setting.latency = job.setting.latency;
   setting.stop_requested = [stop = job.stop] { return stop.requested(); };
   setting.progress = job.finalist_progress;
   const std::vector<Finalist> finalists =

@@ -19,8 +19,9 @@ namespace lathe::nas {
 
 struct SearchJob {
   std::filesystem::path folder;  ///< results.json, report.html, report.md, model/, finalists/ and checkpoints go here
-  StudyHeader header;            ///< `trials` points of `space`, judged by one metric; numerics_tag of the backend
+  StudyHeader header;            ///< `trials` points of `space`, judged by set_objectives(); numerics_tag of the backend
   TrainingSetting setting;
+  std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
   std::int64_t ablations = 0;        ///< one-step changes of the winner that are trained to see what its decisions were worth
@@ -58,7 +59,10 @@ struct SearchOutcome {
 /// Errors of execute(), train_finalists() and save_model().
 SearchOutcome run_search(const SearchJob& job, Storage& storage);
 
-/// The finalists of a study: the best complete trials by the leaderboard, and the base candidate as "default" at the end.
+/// The finalists of a study, and the base candidate as "default" at the end. One objective: the best complete trials by the
+/// leaderboard. Several: of the Pareto front (of the leaderboard by the first objective, if no trial is feasible), all, or where
+/// there are more than `count`: the best by the first objective, then again and again the one that adds most hypervolume to those
+/// chosen (reference: reference_point() of the front; ties: the better one by the first objective). In the order of the first one.
 std::vector<Finalist> choose_finalists(const History& history, const StudyHeader& header, const Candidate& base, std::int64_t count,
                                        std::int64_t epochs);
 
