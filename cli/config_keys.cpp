@@ -180,11 +180,13 @@ void add_search_keys(KeyTable& t) {
   t.integer("finalists.count", 3, 0, "best architectures to train again from scratch").to(1000).outside();
   t.integer("finalists.seeds", 3, 1, "trainings of each").to(1000).outside();
   t.integer("finalists.epochs", 6, 0, "passes of their training; 0: as train.epochs").to(100000).outside();
+  t.integer("finalists.ablations", 0, 0, "one-step changes of the winner to train, to see what mattered").to(1000).outside();
   t.text("storage.url", "", "database of the study; empty: study.db in the run folder").outside().variable("LATHE_STORAGE");
   t.text("storage.name", "", "name of the study; empty: that of the run folder").outside();
   t.file("output.dir", "run folder; empty: runs/<name of the data>-1, -2, …");
   t.choice("output.keep", {"none", "best", "all"}, "best", "checkpoints of trials to keep").outside();
   t.flag("output.report", true, "write report.html and report.md").outside();
+  t.flag("output.tensorboard", false, "write TensorBoard's event files into tb/").outside();
   t.text("output.license", "", "licence of the model, for its card; empty: left out").outside();
   t.integer("run.threads", 0, 0, "threads of train, evaluate and predict; 0: one a core").to(1024);
   t.outside().variable("LATHE_THREADS");

@@ -19,6 +19,7 @@
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace lathe::cli {
 namespace {
@@ -96,8 +97,11 @@ class Search {
     job_.targets = targets_of(config_);
     job_.finalists = config_.integer("finalists.count");
     job_.seeds = config_.integer("finalists.seeds");
+    job_.ablations = config_.integer("finalists.ablations");
     job_.finalist_epochs = config_.integer("finalists.epochs");
     job_.report = config_.flag("output.report");
+    job_.tensorboard = config_.flag("output.tensorboard");
+    if (const char* date = std::getenv("SOURCE_DATE_EPOCH")) job_.date = parse_int(date).value_or(0);
     job_.license = config_.text("output.license");
     job_.text = &data_.text;
     job_.rows = &data_.rows;
@@ -139,7 +143,9 @@ class Search {
         progress.begin_finalists((job_.finalists + 1) * job_.seeds);
       } else {
         progress.finish();
-        console_.note(phase == "baselines" ? "test    finalists and baselines, once" : "export  model and report");
+        console_.note(phase == "baselines"   ? "test    finalists and baselines, once"
+                      : phase == "ablations" ? str("retrain up to ", plural(job_.ablations, "one-step change"), " of the winner")
+                                             : "export  model and report");
       }
     };
     job_.finalist_progress = [&progress](const nas::Finalist& f, const nas::FinalRun& r, bool done) {

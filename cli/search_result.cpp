@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include <algorithm>
+
 namespace lathe::cli {
 namespace {
 
@@ -66,7 +68,9 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   }
   std::string out = str("test: ", with_commas(results.data.test_rows),
                         " rows, read once; mean and 95 % interval over seeds and rows\n", result_table(results));
-  for (const std::string& sentence : nas::verdict_sentences(results)) out += str("note    ", sentence, "\n");
+  const std::vector<std::string>& hints = results.study.hints;  // among the sentences
+  for (const std::string& sentence : nas::verdict_sentences(results))
+    out += str(std::find(hints.begin(), hints.end(), sentence) == hints.end() ? "note    " : "hint    ", sentence, "\n");
   out += front_line(outcome, folder);
   if (results.winner >= 0) {
     const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
@@ -75,7 +79,6 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
       out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
                  shown(check.bound), " (validation, retrained alike)\n");
   }
-  for (const std::string& hint : results.study.hints) out += str("hint    ", hint, "\n");
   if (results.winner >= 0) {
     out += "winner ";
     for (const auto& [name, value] : results.models[static_cast<std::size_t>(results.winner)].parameters)

@@ -5,6 +5,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/final_run_file.h>
 #include <lathe/nas/transformer/finalists.h>
+#include <lathe/nas/transformer/intervals.h>
 #include <lathe/nn/weights.h>
 #include <lathe/tensor/backend.h>
 
@@ -136,25 +137,25 @@ class FinalTraining {
   FinalRun run_;
 };
 
-FinalistResult summarise(FinalistResult result, train::Metric metric, std::size_t test_rows) {
-  std::vector<double> test;
+FinalistResult summarise(FinalistResult result, const FinalistSetting& setting, const data::EncodedDataset& test) {
+  std::vector<std::vector<std::int32_t>> answers;
   for (const FinalRun& run : result.runs) {
     if (!run.failure.empty()) continue;
-    test.push_back(run.test.of(metric));
-    result.valid += run.valid.of(metric);
+    answers.push_back(run.test_labels);
+    result.valid += run.valid.of(setting.metric);
+    result.test += run.test.of(setting.metric);
     result.test_macro_f1 += run.test.macro_f1;
   }
-  if (test.empty()) return result;
-  const auto n = static_cast<double>(test.size());
-  for (const double value : test) result.test += value / n;
+  if (answers.empty()) return result;
+  const auto n = static_cast<double>(answers.size());
   result.valid /= n;
+  result.test /= n;
   result.test_macro_f1 /= n;
-  double variance = 0;
-  for (const double value : test) variance += (value - result.test) * (value - result.test);
-  variance = test.size() > 1 ? variance / (n - 1) : 0;
-  const double p = result.test;
-  result.half_width =
-      1.959963984540054 * math::sqrt(variance / n + p * (1 - p) / static_cast<double>(std::max<std::size_t>(test_rows, 1)));
+  const ScoreInterval interval =
+      score_interval(answers, test.labels, static_cast<std::int32_t>(setting.task.classes), setting.metric);
+  result.low = interval.low;
+  result.high = interval.high;
+  result.half_width = (interval.high - interval.low) / 2;
   return result;
 }
 
@@ -234,7 +235,7 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
   work();
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
-  for (FinalistResult& result : results) result = summarise(std::move(result), setting.metric, data.test.rows());
+  for (FinalistResult& result : results) result = summarise(std::move(result), setting, data.test);
   return results;
 }
 
@@ -296,6 +297,7 @@ PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a,
   double variance = 0;
   for (const double d : differences) variance += (d - result.mean) * (d - result.mean);
   if (labels.size() > 1) result.half_width = 1.959963984540054 * math::sqrt(variance / (n - 1) / n);
+  result.p_value = sign_flip_p_value(differences);
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,7 +42,8 @@ struct FinalistResult {
   std::vector<FinalRun> runs;
   double valid = 0, test = 0;  ///< mean metric over the runs that did not fail
   double test_macro_f1 = 0;
-  double half_width = 0;  ///< of the 95 % interval of `test`: 1.96 · sqrt(variance over seeds / seeds + p (1 − p) / rows)
+  double low = 0, high = 1;          ///< 95 % interval of `test` over seeds and rows: score_interval() of intervals.h
+  double half_width = 0;             ///< (high − low) / 2
   const FinalRun* best_run() const;  ///< best validation, ties: smaller seed; null if all failed
   /// Mean validation score over the runs that did not fail (not a number: all failed), or what is known from `cost`.
   double value(Quantity quantity) const;
@@ -93,10 +95,12 @@ int choose_winner(std::span<const FinalistResult> results, const WinnerRule& rul
 std::filesystem::path weights_file(const FinalistSetting& setting, const Finalist& finalist, int seed);
 
 /// Is `a` better than `b` on the test rows? Per row the difference of the shares of seeds that are right; its mean with a 95 %
-/// interval (normal approximation over rows, which pairs the two).
+/// interval (normal approximation over rows, which pairs the two), and the p-value of sign_flip_p_value(), since the interval is
+/// too narrow where few rows differ. Significant: the interval excludes 0 and p ≤ 0.05 (not a number: unknown).
 struct PairedDifference {
   double mean = 0, half_width = 0;
-  bool significant() const { return mean - half_width > 0 || mean + half_width < 0; }
+  double p_value = std::numeric_limits<double>::quiet_NaN();
+  bool significant() const { return (mean - half_width > 0 || mean + half_width < 0) && !(p_value > 0.05); }
 };
 PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a, std::span<const std::vector<std::int32_t>> b,
                                    std::span<const std::int32_t> labels);

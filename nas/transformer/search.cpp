@@ -7,7 +7,11 @@
 #include <lathe/data/baseline.h>
 #include <lathe/deploy/model.h>
 #include <lathe/nas/front.h>
+#include <lathe/nas/transformer/ablations.h>
+#include <lathe/nas/transformer/intervals.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/nas/transformer/tensorboard.h>
+#include <lathe/nas/transformer/trial_epochs.h>
 #include <lathe/nn/weights.h>
 #include <lathe/tensor/backend.h>
 
@@ -33,17 +37,16 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-double binomial_half_width(double p, std::size_t rows) {
-  return rows == 0 ? 0 : 1.959963984540054 * math::sqrt(p * (1 - p) / static_cast<double>(rows));
-}
-
-BaselineRow baseline_row(std::string name, std::span<const std::int32_t> truth, std::span<const std::int32_t> answers,
-                         std::int32_t classes) {
+BaselineRow baseline_row(std::string name, const std::vector<std::int32_t>& truth, const std::vector<std::int32_t>& answers,
+                         std::int32_t classes, train::Metric metric) {
   BaselineRow row;
   row.name = std::move(name);
   row.accuracy = data::accuracy(truth, answers);
   row.macro_f1 = data::macro_f1(truth, answers, classes);
-  row.half_width = binomial_half_width(row.accuracy, truth.size());
+  const ScoreInterval interval = score_interval(std::span(&answers, 1), truth, classes, metric);
+  row.low = interval.low;
+  row.high = interval.high;
+  row.half_width = (interval.high - interval.low) / 2;
   return row;
 }
 
@@ -54,10 +57,11 @@ std::vector<std::vector<std::int32_t>> answers_of(const FinalistResult& result) 
   return answers;
 }
 
-ModelRow model_row(const FinalistResult& result, const History& history) {
+ModelRow model_row(const FinalistResult& result, const History& history, const TaskShape& task) {
   ModelRow row;
   row.name = result.finalist.trial < 0 ? "default" : "#" + result.finalist.name;
   row.architecture = result.summary;
+  row.config = result.finalist.candidate.architecture(task).to_json();
   if (result.finalist.trial >= 0) {
     const Point& point = history.trials[static_cast<std::size_t>(result.finalist.trial)].point;
     for (std::size_t i = 0; i < point.size(); ++i)
@@ -66,6 +70,8 @@ ModelRow model_row(const FinalistResult& result, const History& history) {
   row.valid = result.valid;
   row.test = result.test;
   row.half_width = result.half_width;
+  row.low = result.low;
+  row.high = result.high;
   row.macro_f1 = result.test_macro_f1;
   row.params = result.cost.parameters;
   row.bytes = 4 * result.cost.parameters;
@@ -98,7 +104,7 @@ class Verdict {
       const auto rank = [&](std::size_t i) { return finals[i].finalist.trial < 0 ? 2 : static_cast<int>(i) == winner_ ? 0 : 1; };
       return rank(a) != rank(b) ? rank(a) < rank(b) : rank(a) == 1 && finals[a].valid > finals[b].valid;
     });
-    for (const std::size_t i : order_) rows_.push_back(model_row(finals[i], history));
+    for (const std::size_t i : order_) rows_.push_back(model_row(finals[i], history, job.setting.task));
   }
 
   int winner() const { return winner_; }
@@ -120,6 +126,7 @@ class Verdict {
     const FinalRun& run = *finals_[static_cast<std::size_t>(winner_)].best_run();
     results.winner_seed = run.seed;
     results.confusion = data::confusion_matrix(truth, run.test_labels, static_cast<std::int32_t>(job_.text->label_names.size()));
+    results.reliability = reliability(run.test_confidence, run.test_labels, truth);
     mistakes(results, run);
   }
 
@@ -139,8 +146,9 @@ class Verdict {
     const data::BagOfWords bag = data::BagOfWords::fit(job_.text->train, job_.text->valid);
     const std::vector<std::int32_t> words = bag.predict(job_.text->test);
     const std::vector<std::int32_t> majority(truth.size(), data::majority_class(job_.text->train));
-    results.baselines.push_back(baseline_row("bag of words", truth, words, classes));
-    results.baselines.push_back(baseline_row("majority class", truth, majority, classes));
+    const train::Metric metric = job_.setting.base.training.metric;
+    results.baselines.push_back(baseline_row("bag of words", truth, words, classes, metric));
+    results.baselines.push_back(baseline_row("majority class", truth, majority, classes, metric));
     if (winner_ >= 0) {
       const std::vector<std::vector<std::int32_t>> baseline = {words};
       results.winner_to_bag_of_words = paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), baseline, truth);
@@ -289,6 +297,8 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   RunResults& results = outcome.results;
   results.study = summarise_study(outcome.study, job.header);
   results.trials = summarise_trials(outcome.study.history, job.header, objective);
+  add_epochs(results.trials, storage.events(0));
+  if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
   if (!outcome.study.finished) return outcome;
   results.seconds.emplace_back("search", watch.lap());
   if (leaderboard(outcome.study.history, job.header.directions[0]).empty()) return outcome;
@@ -315,7 +325,13 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   results.data = summarise_data(job);
   Verdict verdict(job, finals, outcome.study.history);
   verdict.fill(results);
-  results.seconds.emplace_back("baselines", watch.lap());
+  explain(results, outcome.study.history, job.header);
+  if (job.ablations > 0) {
+    results.seconds.emplace_back("baselines", watch.lap());
+    job.phase("ablations");
+    retrain_neighbours(results, job, outcome.study.history, objective);
+  }
+  results.seconds.emplace_back(job.ablations > 0 ? "ablations" : "baselines", watch.lap());
   results.commands = job.commands;
   results.config = job.config;
   results.version = kVersion;
@@ -325,6 +341,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   if (verdict.winner() >= 0) export_model(job, results, finals[static_cast<std::size_t>(verdict.winner())], setting);
   results.seconds.emplace_back("export", watch.lap());
   write_file_atomic(job.folder / "results.json", to_json(results) + "\n");
+  if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
   if (job.report) {
     write_file_atomic(job.folder / "report.md", report_markdown(results));
     write_file_atomic(job.folder / "report.html", report_html(results));

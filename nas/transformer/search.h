@@ -24,8 +24,11 @@ struct SearchJob {
   std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
+  std::int64_t ablations = 0;        ///< one-step changes of the winner that are trained to see what its decisions were worth
   bool report = true;
-  std::string license;  ///< for the model card; empty: left out
+  bool tensorboard = false;  ///< event files in tb/
+  std::int64_t date = 0;     ///< seconds since 1970, the only date in them
+  std::string license;       ///< for the model card; empty: left out
 
   const data::ClassificationData* text = nullptr;
   const data::EncodedSplits* rows = nullptr;
