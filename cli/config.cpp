@@ -282,6 +282,7 @@ void Config::check() const {
   }
   if (value("search.objectives") != find_key("search.objectives")->fallback)
     fail("search.objectives", ": a program names its own, in objective.metrics");
+  if (text("search.evaluate") != "train") fail("search.evaluate", ": a program is evaluated by running it");
   const std::size_t metrics = texts("objective.metrics").size(), directions = texts("objective.directions").size();
   if (metrics != directions) fail("objective.directions", str(" has ", directions, ", but objective.metrics names ", metrics));
   if (!has_space() || space_.parameters.empty())

@@ -145,6 +145,9 @@ void add_search_keys(KeyTable& t) {
   t.late();
   t.texts("search.objectives", {"metric"}, "what is optimised: metric is task.metric; several give a Pareto front").late();
   t.keys.back().allowed = {"metric", "accuracy", "macro_f1", "loss", "latency_ms", "params", "flops", "memory_mb", "size_mb"};
+  t.choice("search.evaluate", {"train", "proxy", "inherited"}, "train",
+           "how an architecture is judged: trained, by something cheaper, or with weights that all share");
+  t.late();
   t.file("search.warm_start", "run or database of an earlier study whose trials the sampler sees");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
   t.text("objective.command", "", "a program to search with: JSON in, JSON lines out; empty: training").late();
@@ -156,6 +159,21 @@ void add_search_keys(KeyTable& t) {
   t.integer("objective.max_reports", 0, 0, "most reports before the final value; each can be the last").to(100000).late();
   t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
+  t.choice("proxy.kind", {"training", "params", "synflow", "grad_norm", "snip", "jacobian", "saliency", "diversity", "head_confidence"},
+           "training", "a cheaper training, or a score of the untrained network");
+  t.late();
+  t.number("proxy.steps", 1, 0, "share of the steps of a cheaper training").above().to(1).late();
+  t.number("proxy.data", 1, 0, "share of the training rows of each class").above().to(1).late();
+  t.number("proxy.width", 1, 0, "share of hidden and feed-forward width").above().to(1).late();
+  t.number("proxy.depth", 1, 0, "share of the layers").above().to(1).late();
+  t.integer("proxy.max_tokens", 0, 0, "longest text; 0: as in full").to(65536).late();
+  t.integer("proxy.batch_rows", 32, 1, "texts that a score looks at").to(65536).late();
+  t.integer("proxy.architectures", 30, 30, "evaluated both ways before a search on a proxy").to(10000).late();
+  t.number("proxy.threshold", 0.5, -1, "least lower end of the interval of Kendall's tau with training in full").to(1).late();
+  t.flag("proxy.force", false, "search on a proxy that does not rank well enough").late();
+  t.integer("supernet.epochs", 4, 1, "passes over data.train to train the shared weights").to(100000).late();
+  t.integer("supernet.random", 2, 0, "drawn networks a step, beside the largest and the smallest").to(1000).late();
+  t.flag("supernet.distill", false, "all but the largest network learn its answers").late();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
   t.number("limits.latency_ms", 0, 0, "longest predicted time of answering one text; 0: no limit").late();
   t.integer("limits.flops", 0, 0, "most operations of answering one text of the mean length; 0: no limit").late();

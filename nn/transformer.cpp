@@ -266,21 +266,25 @@ bool even_enough(const std::vector<Batch>& groups, int threads) {
 
 }  // namespace
 
-double Classifier::backward(const Batch& batch, const Tensor& labels, Index group_tokens) const {
-  const int threads = context().threads();
-  std::vector<Batch> groups = groups_of(batch, group_tokens, runs_lanes(context()) ? threads : 1);
-  const bool at_once = runs_lanes(context()) && even_enough(groups, threads);
-  if (!at_once) groups = groups_of(batch, group_tokens);
-  Index labelled = 0;
-  if (context().computes())
-    for (const std::int32_t label : labels.to_vector<std::int32_t>()) labelled += label != kIgnoreLabel;
-  else
-    labelled = labels.numel();
-  if (groups.size() == 1 || labelled == 0) {
-    const Var whole = loss(batch, labels, Mode::kTrain);
-    whole.backward();
-    return context().computes() ? whole.value().item() : 0;
+namespace {
+
+/// How a batch is cut for training, and whether its groups run side by side.
+struct Cut {
+  Cut(const Context& context, const Batch& batch, Index group_tokens) {
+    const int threads = context.threads();
+    groups = groups_of(batch, group_tokens, runs_lanes(context) ? threads : 1);
+    at_once = runs_lanes(context) && even_enough(groups, threads);
+    if (!at_once) groups = groups_of(batch, group_tokens);
   }
+  std::vector<Batch> groups;
+  bool at_once = false;
+};
+
+}  // namespace
+
+/// Forward and backward of each group; the logits of each.
+std::vector<Tensor> Classifier::train_groups(const Batch& batch, const std::vector<Batch>& groups, bool at_once,
+                                             const GroupLoss& loss) const {
   encoder_.settle(batch);
   std::vector<Tensor> scores(groups.size());
   const auto train = [&](Index i) {
@@ -291,8 +295,7 @@ double Classifier::backward(const Batch& batch, const Tensor& labels, Index grou
       scores[static_cast<std::size_t>(i)] = z.value().clone();
     }
     LayerScope scope(context(), "loss");
-    cross_entropy(z, labels.narrow(0, group.sequences.first - batch.sequences.first, group.offsets.sequences()), labelled)
-        .backward();
+    loss(z, group.sequences.first - batch.sequences.first).backward();
   };
   const auto count = static_cast<Index>(groups.size());
   if (at_once) {
@@ -300,10 +303,34 @@ double Classifier::backward(const Batch& batch, const Tensor& labels, Index grou
   } else {
     for (Index i = 0; i < count; ++i) train(i);
   }
+  return scores;
+}
+
+double Classifier::backward(const Batch& batch, const Tensor& labels, Index group_tokens) const {
+  const Cut cut(context(), batch, group_tokens);
+  Index labelled = 0;
+  if (context().computes())
+    for (const std::int32_t label : labels.to_vector<std::int32_t>()) labelled += label != kIgnoreLabel;
+  else
+    labelled = labels.numel();
+  if (cut.groups.size() == 1 || labelled == 0) {
+    const Var whole = loss(batch, labels, Mode::kTrain);
+    whole.backward();
+    return context().computes() ? whole.value().item() : 0;
+  }
+  const std::vector<Tensor> scores = train_groups(batch, cut.groups, cut.at_once, [&](const Var& z, Index first) {
+    return cross_entropy(z, labels.narrow(0, first, z.size(0)), labelled);
+  });
   const FlopCounter before = context().flops();
   const Tensor mean = ops::cross_entropy(ops::concat(scores, 0), labels).loss;
   if (group_count(batch.offsets.tokens(), group_tokens) == 1) context().flops() = before;  // one thread would have had it already
   return context().computes() ? mean.item() : 0;
+}
+
+Tensor Classifier::backward(const Batch& batch, const GroupLoss& loss, Index group_tokens) const {
+  const Cut cut(context(), batch, group_tokens);
+  const std::vector<Tensor> scores = train_groups(batch, cut.groups, cut.at_once, loss);
+  return scores.size() == 1 ? scores[0] : ops::concat(scores, 0);
 }
 
 std::int64_t count_parameters(const TransformerConfig& config) {

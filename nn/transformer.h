@@ -87,6 +87,11 @@ class Transformer {
   std::optional<Norm> final_norm_;
 };
 
+/// The share of a batch's loss that some of its sequences have: logits [n, classes] of the sequences first … first + n − 1 → a
+/// scalar. The loss is the sum of the shares; a sequence's gradient must not depend on which others come with it. Called from
+/// several threads at once.
+using GroupLoss = std::function<Var(const Var& logits, Index first)>;
+
 /// Encoder, pooling, optional pooler, dropout, linear head: one label a sequence. Owns its parameters; moves, does not copy.
 class Classifier {
  public:
@@ -107,6 +112,9 @@ class Classifier {
   /// device). Bits are those of loss(batch, labels, kTrain).backward(), whatever the groups.
   double backward(const Batch& batch, const Tensor& labels) const { return backward(batch, labels, group_tokens_of(config())); }
   double backward(const Batch& batch, const Tensor& labels, Index group_tokens) const;
+  /// The same for any loss of the logits. Returns the logits of the whole batch, cut off from the graph.
+  Tensor backward(const Batch& batch, const GroupLoss& loss) const { return backward(batch, loss, group_tokens_of(config())); }
+  Tensor backward(const Batch& batch, const GroupLoss& loss, Index group_tokens) const;
 
   const TransformerConfig& config() const { return encoder_.config(); }
   const Transformer& encoder() const { return encoder_; }
@@ -118,6 +126,7 @@ class Classifier {
  private:
   Var pool(const Var& hidden, const Batch& batch) const;
   Var classify(const Var& pooled, const Batch& batch, Mode mode) const;
+  std::vector<Tensor> train_groups(const Batch& batch, const std::vector<Batch>& groups, bool at_once, const GroupLoss& loss) const;
   Parameters parameters_;
   Transformer encoder_;
   std::optional<Linear> pooler_;

@@ -4,6 +4,7 @@
 #include <lathe/base/sha256.h>
 #include <lathe/base/text.h>
 #include <lathe/optim/clip.h>
+#include <lathe/train/checkpoint_file.h>
 #include <lathe/train/trainer.h>
 
 namespace lathe::train {
@@ -44,18 +45,6 @@ class CheckFinite {
  private:
   Context& context_;
 };
-
-/// What the checkpoint must agree on about the rows: their number and contents.
-std::string rows_hash(const data::EncodedDataset& train, const data::EncodedDataset& valid) {
-  Sha256 hash;
-  for (const data::EncodedDataset* rows : {&train, &valid}) {
-    hash.add_u64(rows->rows()).add_u64(rows->tokens());
-    for (const std::int32_t id : rows->ids) hash.add_u64(static_cast<std::uint64_t>(id));
-    for (const std::int64_t offset : rows->offsets) hash.add_u64(static_cast<std::uint64_t>(offset));
-    for (const std::int32_t label : rows->labels) hash.add_u64(static_cast<std::uint64_t>(label));
-  }
-  return to_hex(hash.finish());
-}
 
 }  // namespace
 

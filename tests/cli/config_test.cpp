@@ -362,6 +362,8 @@ TEST_CASE("the space of a program has names and kinds of its own") {
         "lathe.toml:1:25: objective.command = \"./run\": there is no [space]; it names the parameters, such as x = [-5.0, 5.0]");
   CHECK(error_of("objective = { command = \"./run\", metrics = [\"a\", \"b\"] }\nspace = { x = [0, 1] }")
             .find("objective.directions = [\"maximise\"] has 1, but objective.metrics names 2") != std::string::npos);
+  CHECK(error_of("objective = { command = \"./run\" }\nsearch = { evaluate = \"inherited\" }\nspace = { x = [0.0, 1.0] }")
+            .ends_with("search.evaluate = \"inherited\": a program has no weights to inherit"));
   CHECK(error_of("objective = { metrics = [\"a\"] }").ends_with("objective.metrics = [\"a\"]: there is no objective.command"));
   CHECK(error_of("objective = { directions = [\"maximize\"] }").find("did you mean \"maximise\"?") != std::string::npos);
 }

@@ -14,6 +14,9 @@
 #include <lathe/nas/transformer/calibration.h>
 #include <lathe/nas/transformer/proxy.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/nas/transformer/supernet_objective.h>
+#include <lathe/nas/transformer/supernet_preparation.h>
+#include <lathe/nas/transformer/supernet_trainer.h>
 #include <lathe/nn/transformer.h>
 #include <lathe/optim/clip.h>
 #include <lathe/optim/optimizer.h>
@@ -69,6 +72,10 @@ void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
 StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows);
+void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
+                    const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows);
+void inherited_weights(const SupernetJob& job, StudyHeader& header, const TrainingObjective& training,
+                       const data::EncodedDataset& valid_rows);
 Trial function_study();
 void program_study();
 void second_study(StudyHeader new_header, Storage* old_storage, Objective* objective);
@@ -107,6 +114,14 @@ void whole_search(const StudyHeader& header, const SearchJob& job) {
 StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows) {
 #include "nas_transformer_proxy_1.inc"
   return run;
+void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
+                    const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows) {
+#include "nas_transformer_supernet_trainer_1.inc"
+}
+
+void inherited_weights(const SupernetJob& job, StudyHeader& header, const TrainingObjective& training,
+                       const data::EncodedDataset& valid_rows) {
+#include "nas_transformer_supernet_preparation_1.inc"
 }
 }  // namespace nas
 // clang-format on
