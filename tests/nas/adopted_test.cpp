@@ -263,7 +263,7 @@ TEST_CASE("partial points: what is fixed stays, the rest is the sampler's, and a
       enqueue(*storage, header.space, header.space.partial({{"norm", "layer"}, {"eps", 0.2}}));  // eps is inactive: nothing to fix
       enqueue(*storage, header.space, header.space.partial({}));
       const auto objective = curve_objective();
-      const StudyRun run = execute(header, *objective, *storage, with_workers(workers));
+      const StudyRun run = execute(header, *objective, *storage, knowing_all(with_workers(workers)));
       REQUIRE(run.finished);
       const auto& trials = run.history.trials;
       CHECK(trials[0].point.integer("layers") == 2);
@@ -277,7 +277,7 @@ TEST_CASE("partial points: what is fixed stays, the rest is the sampler's, and a
       CHECK(contains(storage->events(0)[0].line, "0 0 enqueue fixed={\"layers\":2,\"norm\":\"rms\"}"));
       if (hash.empty()) hash = run.hash;
       CHECK(run.hash == hash);
-      CHECK(execute(header, *objective, *storage).hash == hash);
+      CHECK(execute(header, *objective, *storage, knowing_all()).hash == hash);
     }
   }
   const Space space = finite_space();
