@@ -106,7 +106,7 @@ std::string latency_html(const RunResults& r) {
             "measured, ms", "predicted, ms"};
   plot.diagonal = true;
   PlotSeries samples{"calibration", "trial"}, finals{"finalists, measured at the end", "best"};
-  for (const LatencySample& s : l.samples) {
+  for (const LatencyRow& s : l.samples) {
     samples.points.emplace_back(s.measured, s.predicted);
     samples.titles.push_back(str(s.name, "  measured ", short_number(s.measured), " ms, predicted ", short_number(s.predicted)));
   }

@@ -123,12 +123,12 @@ struct LayerCostRow {
 };
 
 /// How well the latency model predicts what was measured on this machine.
-struct LatencySample {
+struct LatencyRow {
   std::string name;
   double predicted = 0, measured = 0;  ///< milliseconds
 };
 struct LatencySummary {
-  std::vector<LatencySample> samples;
+  std::vector<LatencyRow> samples;
   double tau = 0;         ///< Kendall's, of predicted and measured
   double mean_error = 0;  ///< mean of |predicted − measured| / measured
   std::int64_t batch = 1, tokens = 0, threads = 1;

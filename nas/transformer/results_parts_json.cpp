@@ -79,7 +79,7 @@ void read_why(const Json& j, Explanation& why) {
 void write_latency(JsonWriter& json, const LatencySummary& l) {
   json.key("latency").begin_object().member("tau", l.tau).member("mean_error", l.mean_error).member("batch", l.batch);
   json.member("tokens", l.tokens).member("threads", l.threads).member("note", l.note).key("samples").begin_array();
-  for (const LatencySample& s : l.samples) json.begin_array().value(s.name).value(s.predicted).value(s.measured).end_array();
+  for (const LatencyRow& s : l.samples) json.begin_array().value(s.name).value(s.predicted).value(s.measured).end_array();
   json.end_array().end_object();
 }
 
