@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kCurves = 120, kTexts = 100;
 
 /// What a model costs, and how that is shown.
-struct Quantity {
+struct CostAxis {
   const char *id, *axis, *column;
   std::function<std::optional<double>(const TrialRow&)> of_trial;
   std::function<std::optional<double>(const ModelRow&)> of_model;
@@ -30,7 +30,7 @@ std::optional<double> predicted_latency(const TrialRow& t) {
   return {};
 }
 
-std::vector<Quantity> quantities() {
+std::vector<CostAxis> cost_axes() {
   return {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
            [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
           {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
@@ -42,7 +42,7 @@ std::vector<Quantity> quantities() {
 bool drawable(const TrialRow& t) { return t.value && *t.value - *t.value == 0; }
 
 /// Complete trials that no cheaper or equally cheap one beats, by cost.
-std::vector<std::size_t> front_of(const RunResults& r, const Quantity& q) {
+std::vector<std::size_t> front_of(const RunResults& r, const CostAxis& q) {
   std::vector<std::size_t> order, front;
   for (const std::size_t i : trials_by_value(r))
     if (r.trials[i].state == TrialState::complete && drawable(r.trials[i]) && q.of_trial(r.trials[i])) order.push_back(i);
@@ -61,7 +61,7 @@ void add_point(PlotSeries& s, double x, const TrialRow& t) {
 }
 
 /// Finalists where they were measured (their validation over seeds), and a line from where the search saw them.
-void add_models(const RunResults& r, const Quantity& q, Plot& plot) {
+void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
   for (std::size_t i = r.models.size(); i-- > 0;) {
     const ModelRow& m = r.models[i];
     const std::optional<double> x = q.of_model(m);
@@ -75,7 +75,7 @@ void add_models(const RunResults& r, const Quantity& q, Plot& plot) {
   }
 }
 
-std::string trade_off_plot(const RunResults& r, const Quantity& q, const std::vector<std::size_t>& shown, bool first) {
+std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::vector<std::size_t>& shown, bool first) {
   const std::vector<std::size_t> best = front_of(r, q);
   if (best.empty()) return "";
   Plot plot{str("Validation ", r.metric, " against ", q.axis),
@@ -255,7 +255,7 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
   std::vector<std::size_t> shown = trials_by_value(r);
   if (shown.size() > kAllTrials) {
     shown.resize(kBestTrials);
-    for (const Quantity& q : quantities()) {
+    for (const CostAxis& q : cost_axes()) {
       const std::vector<std::size_t> front = front_of(r, q);
       shown.insert(shown.end(), front.begin(), front.end());
     }
@@ -268,7 +268,7 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
 std::string trade_off_section(const RunResults& r) {
   const std::vector<std::size_t> shown = shown_trials(r);
   std::string out;
-  for (const Quantity& q : quantities()) out += trade_off_plot(r, q, shown, out.empty());
+  for (const CostAxis& q : cost_axes()) out += trade_off_plot(r, q, shown, out.empty());
   return section("trade-off", "Trade-off", out.empty() ? "<p class=\"soft\">Nothing to draw: no trial was complete.</p>\n" : out);
 }
 
