@@ -46,13 +46,13 @@ run() {  # run <folder> <ctest arguments>
   grep -hE '(SKIPPED|NOT RUN): ' "$folder/Testing/Temporary/LastTest.log" | sed 's/^ */   /' | sort -u || true
   [ "$code" = 0 ] || exit 1
 }
-optuna() {  # Optuna and its dashboard, for the test that lets them open a study
-  if [ -x build/python/bin/optuna-dashboard ] && build/python/bin/python -c 'import psycopg2' 2>/dev/null; then return 0; fi
+optuna() {  # Optuna and its dashboard, which open a study; TensorBoard and the Hub's library, which read what a run leaves
+  if [ -x build/python/bin/optuna-dashboard ] && build/python/bin/python -c 'import psycopg2, tensorboard, huggingface_hub' 2>/dev/null; then return 0; fi
   echo "== fetching Optuna, its dashboard and its PostgreSQL driver (build/python)"
   rm -rf build/python
   mkdir -p build
   if ! { python3 -m venv build/python &&
-         build/python/bin/python -m pip -q install --retries 1 --timeout 60 optuna==5.0.0 optuna-dashboard==0.21.0 psycopg2-binary; } >build/python.log 2>&1; then
+         build/python/bin/python -m pip -q install --retries 1 --timeout 60 optuna==5.0.0 optuna-dashboard==0.21.0 psycopg2-binary tensorboard==2.21.0 huggingface_hub; } >build/python.log 2>&1; then
     echo "   impossible (is there a network?): what needs them is skipped; the log is build/python.log"
     rm -rf build/python
   fi

@@ -6,7 +6,7 @@
 // after one more finished trial. bench/peers/samplers.py runs it beside Optuna.
 #include <lathe/base/math.h>
 #include <lathe/base/text.h>
-#include <lathe/nas/sampler/sampler.h>
+#include <lathe/nas/controller/controller.h>
 
 #include <algorithm>
 #include <chrono>
@@ -69,7 +69,7 @@ int main(int argc, char** argv) try {
   History history;
   for (std::int64_t n = 0; n < *trials; ++n)
     add(history, header.space.uniform(1, static_cast<std::uint64_t>(n), 0), header.directions.size());
-  const auto sampler = SamplerRegistry::builtin().make(header);
+  const auto sampler = all_samplers().make(header);
   std::vector<double> times;
   for (std::int64_t n = 0; n < *asks; ++n) {
     const auto start = std::chrono::steady_clock::now();

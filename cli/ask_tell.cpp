@@ -3,6 +3,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/study_header.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/executor.h>
 #include <lathe/nas/proposals.h>
 
@@ -24,7 +25,7 @@ AskTell::AskTell(nas::Storage& storage) : storage_(storage), header_(read_header
 /// One try to bring log and tasks up to date; false if another process changed the log meanwhile.
 bool AskTell::step() {
   engine_.emplace(
-      header_, [this](const nas::Point&) { return own_plan(max_reports_); }, nullptr);
+      header_, [this](const nas::Point&) { return own_plan(max_reports_); }, nullptr, nas::all_samplers());
   const auto replayed = engine_->replay(storage_.events(0));
   const std::span<const nas::Event> rest = std::span(replayed.events).subspan(replayed.recorded);
   if (!rest.empty() && !storage_.append(rest.front().index, rest, header_.space)) return false;

@@ -27,8 +27,8 @@ Command help_command() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
-    std::vector<Command> list = {init_command(),    check_command(),  search_command(),   train_command(),   evaluate_command(),
-                                 predict_command(), report_command(), tokenize_command(), generate_command()};
+    std::vector<Command> list = {init_command(),    check_command(),   search_command(), train_command(),    evaluate_command(),
+                                 predict_command(), profile_command(), report_command(), tokenize_command(), generate_command()};
     list.push_back(worker_command());
     for (Command& command : study_commands()) list.push_back(std::move(command));
     for (Command& command : study_analysis_commands()) list.push_back(std::move(command));

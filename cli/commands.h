@@ -14,6 +14,7 @@ Command search_command();
 Command train_command();
 Command evaluate_command();
 Command predict_command();
+Command profile_command();
 Command report_command();
 Command worker_command();
 std::vector<Command> study_commands();           ///< that look at a study

@@ -4,6 +4,7 @@
 #include <lathe/base/file.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/objectives.h>
 #include <lathe/cli/toml_reader.h>
 
 #include <algorithm>
@@ -75,6 +76,18 @@ fs::path resolved(const std::string& text, const fs::path& folder) {
 bool same_file(const fs::path& a, const fs::path& b) {
   if (a.empty() || b.empty()) return a.empty() && b.empty();
   return fs::absolute(a).lexically_normal() == fs::absolute(b).lexically_normal();
+}
+
+/// InputError if the space always gives the feed-forward width in both ways.
+void check_widths(const SpaceConfig& space) {
+  const SpaceParameter* of[2] = {};
+  for (const SpaceParameter& p : space.parameters) {
+    const std::string bare = p.name.starts_with("layers[i].") ? p.name.substr(10) : p.name;
+    if (p.when.empty() && (bare == "ffn" || bare == "expansion")) of[bare == "ffn"] = &p;
+  }
+  if (of[0] && of[1])
+    throw InputError(str(prefix(of[1]->origin), "`", of[1]->name, "` and `", of[0]->name,
+                         "` exclude each other: both give the width of the feed-forward part"));
 }
 
 }  // namespace
@@ -254,17 +267,22 @@ void Config::check() const {
   const auto fail = [this](std::string_view path, const std::string& what) {
     throw InputError(str(prefix(origin(path)), path, " = ", shown(value(path)), what));
   };
-  const std::int64_t hidden = integer("model.hidden"), heads = integer("model.heads");
-  if (hidden % heads != 0) fail("model.hidden", str(" is not divisible by model.heads = ", heads));
-  if (text("model.positions") == "rotary" && hidden / heads % 2 != 0)
-    fail("model.positions", str(" needs an even size of heads, and model.hidden / model.heads is ", hidden / heads));
+  const std::int64_t hidden = integer("model.hidden"), heads = integer("model.heads"), head_dim = integer("model.head_dim");
+  if (head_dim == 0 && hidden % heads != 0) fail("model.hidden", str(" is not divisible by model.heads = ", heads));
+  if (text("model.positions") == "rotary" && (head_dim > 0 ? head_dim : hidden / heads) % 2 != 0)
+    fail("model.positions", head_dim > 0 ? str(" needs an even size of heads, and model.head_dim is ", head_dim)
+                                         : str(" needs an even size of heads, and model.hidden / model.heads is ", hidden / heads));
   if (integers("data.split")[0] == 0) fail("data.split", ": the first share, training, must be > 0");
   if (!own_objective()) {
     for (const Key& key : config_keys())
       if (key.table() == "objective" && value(key.path) != key.fallback) fail(key.path, ": there is no objective.command");
+    targets_of(*this);
+    check_widths(space_);
     return;
   }
-  if (text("search.evaluate") == "inherited") fail("search.evaluate", ": a program has no weights to inherit");
+  if (value("search.objectives") != find_key("search.objectives")->fallback)
+    fail("search.objectives", ": a program names its own, in objective.metrics");
+  if (text("search.evaluate") != "train") fail("search.evaluate", ": a program is evaluated by running it");
   const std::size_t metrics = texts("objective.metrics").size(), directions = texts("objective.directions").size();
   if (metrics != directions) fail("objective.directions", str(" has ", directions, ", but objective.metrics names ", metrics));
   if (!has_space() || space_.parameters.empty())

@@ -1,8 +1,8 @@
 // The table of configuration keys, and what is said about names that are not in it.
 #include <lathe/base/text.h>
 #include <lathe/cli/config.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/pruner/pruner.h>
-#include <lathe/nas/sampler/sampler.h>
 
 #include <algorithm>
 #include <utility>
@@ -75,11 +75,12 @@ void add_data_keys(KeyTable& t) {
   t.text("data.pair", "auto", "column of a second text; empty: none").outside();
   t.text("data.label", "auto", "column of the label").outside();
   t.integers("data.split", {80, 10, 10}, "shares of training, validation and test, by a hash of the text").outside();
-  t.integer("data.max_tokens", 128, 3, "longer texts are cut").to(8192);
+  t.integer("data.max_tokens", 128, 3, "longer texts are cut").to(8192).searched();
   t.choice("data.bad_rows", {"fail", "skip"}, "fail", "what to do about rows that cannot be read").outside();
   t.integer("data.max_rows", 0, 0, "read at most so many rows of data.train; 0: all").outside();
   t.choice("tokenizer.kind", {"wordpiece"}, "wordpiece", "how text becomes tokens");
   t.integer("tokenizer.vocab", 8000, 10, "size of the vocabulary that is learned from data.train").to(1000000);
+  t.searched();
   t.flag("tokenizer.lowercase", true, "fold case and accents");
   t.file("tokenizer.file", "a vocab.txt or tokenizer.json to use instead of learning one");
 }
@@ -90,6 +91,10 @@ void add_model_keys(KeyTable& t) {
   t.integer("model.hidden", 128, 1, "width; divisible by heads").to(8192).searched();
   t.integer("model.heads", 4, 1, "attention heads").to(128).searched(Searched::per_layer);
   t.integer("model.expansion", 4, 1, "width of the feed-forward part: this times hidden").to(64).searched(Searched::per_layer);
+  t.integer("model.head_dim", 0, 0, "columns of an attention head; 0: hidden / heads").to(1024).late();
+  t.searched(Searched::per_layer);
+  t.integer("model.ffn", 0, 0, "width of the feed-forward part; 0: expansion times hidden").to(65536).late();
+  t.searched(Searched::per_layer);
   t.choice("model.activation", {"gelu_tanh", "gelu", "relu", "silu", "squared_relu"}, "gelu_tanh", "of the feed-forward part");
   t.searched(Searched::per_layer);
   t.choice("model.norm", {"layer_norm", "rms_norm"}, "layer_norm", "kind of normalisation").searched();
@@ -127,8 +132,8 @@ bool resolves(const Registry& registry, const std::string& name) {
 }
 
 void add_search_keys(KeyTable& t) {
-  t.choice("search.sampler", names_of(nas::SamplerRegistry::builtin().tags()), "tpe", "how points of the space are proposed");
-  t.keys.back().accepts = [](const std::string& name) { return resolves(nas::SamplerRegistry::builtin(), name); };
+  t.choice("search.sampler", names_of(nas::all_samplers().tags()), "tpe", "how points of the space are proposed");
+  t.keys.back().accepts = [](const std::string& name) { return resolves(nas::all_samplers(), name); };
   t.settings("search.sampler_settings", "numbers of the sampler, such as { n_startup_trials = 20 }").late();
   t.integer("search.trials", 64, 1, "architectures to try");
   t.integer("search.virtual_workers", 4, 1, "parallelism of the study itself, whatever the machine").to(1024);
@@ -138,7 +143,10 @@ void add_search_keys(KeyTable& t) {
   t.settings("search.pruner_settings", "numbers of the pruner, such as { n_warmup_steps = 1 }").late();
   t.choice("search.duplicates", {"reject", "reuse", "allow"}, "reject", "what becomes of a proposal that equals an earlier one");
   t.late();
-  t.choice("search.evaluate", {"train", "inherited"}, "train", "train each architecture, or score it with weights that all share");
+  t.texts("search.objectives", {"metric"}, "what is optimised: metric is task.metric; several give a Pareto front").late();
+  t.keys.back().allowed = {"metric", "accuracy", "macro_f1", "loss", "latency_ms", "params", "flops", "memory_mb", "size_mb"};
+  t.choice("search.evaluate", {"train", "proxy", "inherited"}, "train",
+           "how an architecture is judged: trained, by something cheaper, or with weights that all share");
   t.late();
   t.file("search.warm_start", "run or database of an earlier study whose trials the sampler sees");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
@@ -151,10 +159,32 @@ void add_search_keys(KeyTable& t) {
   t.integer("objective.max_reports", 0, 0, "most reports before the final value; each can be the last").to(100000).late();
   t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
+  t.choice("proxy.kind", {"training", "params", "synflow", "grad_norm", "snip", "jacobian", "saliency", "diversity", "head_confidence"},
+           "training", "a cheaper training, or a score of the untrained network");
+  t.late();
+  t.number("proxy.steps", 1, 0, "share of the steps of a cheaper training").above().to(1).late();
+  t.number("proxy.data", 1, 0, "share of the training rows of each class").above().to(1).late();
+  t.number("proxy.width", 1, 0, "share of hidden and feed-forward width").above().to(1).late();
+  t.number("proxy.depth", 1, 0, "share of the layers").above().to(1).late();
+  t.integer("proxy.max_tokens", 0, 0, "longest text; 0: as in full").to(65536).late();
+  t.integer("proxy.batch_rows", 32, 1, "texts that a score looks at").to(65536).late();
+  t.integer("proxy.architectures", 30, 30, "evaluated both ways before a search on a proxy").to(10000).late();
+  t.number("proxy.threshold", 0.5, -1, "least lower end of the interval of Kendall's tau with training in full").to(1).late();
+  t.flag("proxy.force", false, "search on a proxy that does not rank well enough").late();
   t.integer("supernet.epochs", 4, 1, "passes over data.train to train the shared weights").to(100000).late();
   t.integer("supernet.random", 2, 0, "drawn networks a step, beside the largest and the smallest").to(1000).late();
   t.flag("supernet.distill", false, "all but the largest network learn its answers").late();
   t.integer("limits.params", 0, 0, "largest number of parameters; 0: no limit");
+  t.number("limits.latency_ms", 0, 0, "longest predicted time of answering one text; 0: no limit").late();
+  t.integer("limits.flops", 0, 0, "most operations of answering one text of the mean length; 0: no limit").late();
+  t.number("limits.memory_mb", 0, 0, "most memory while answering one text of max_tokens tokens; 0: no limit").late();
+  t.number("limits.size_mb", 0, 0, "largest size of the weights; 0: no limit").late();
+  t.texts("limits.target", {}, "such as accuracy >= 0.95 * default, relative to the architecture of [model]").late();
+  t.integer("latency.samples", 100, 10, "architectures that are measured before a search that asks for latency").to(10000).late();
+  t.integer("latency.batch", 1, 1, "texts answered at a time").to(65536).late();
+  t.integer("latency.tokens", 32, 1, "length of each").to(8192).late();
+  t.integer("latency.threads", 1, 1, "that answer").to(1024).late();
+  t.file("latency.from", "run, study or latency.json whose measurements are used instead of new ones");
   t.integer("train.epochs", 3, 1, "passes over data.train in a trial").to(100000);
   t.integer("train.batch_rows", 32, 1, "texts in a step, unless train.batch_tokens is set").to(1e6).searched();
   t.integer("train.batch_tokens", 0, 0, "tokens in a step; 0: count texts").to(1e8).searched();
@@ -168,11 +198,13 @@ void add_search_keys(KeyTable& t) {
   t.integer("finalists.count", 3, 0, "best architectures to train again from scratch").to(1000).outside();
   t.integer("finalists.seeds", 3, 1, "trainings of each").to(1000).outside();
   t.integer("finalists.epochs", 6, 0, "passes of their training; 0: as train.epochs").to(100000).outside();
+  t.integer("finalists.ablations", 0, 0, "one-step changes of the winner to train, to see what mattered").to(1000).outside();
   t.text("storage.url", "", "database of the study; empty: study.db in the run folder").outside().variable("LATHE_STORAGE");
   t.text("storage.name", "", "name of the study; empty: that of the run folder").outside();
   t.file("output.dir", "run folder; empty: runs/<name of the data>-1, -2, …");
   t.choice("output.keep", {"none", "best", "all"}, "best", "checkpoints of trials to keep").outside();
   t.flag("output.report", true, "write report.html and report.md").outside();
+  t.flag("output.tensorboard", false, "write TensorBoard's event files into tb/").outside();
   t.text("output.license", "", "licence of the model, for its card; empty: left out").outside();
   t.integer("run.threads", 0, 0, "threads of train, evaluate and predict; 0: one a core").to(1024);
   t.outside().variable("LATHE_THREADS");

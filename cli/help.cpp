@@ -90,7 +90,7 @@ std::string space_topic() {
   for (const Key& key : config_keys())
     if (key.searched != Searched::no)
       names += str(names.empty() ? "" : ", ", key.name(), key.searched == Searched::per_layer ? "*" : "");
-  return "[space] names the keys of [model] and [train] that a search varies, and their values:\n\n"
+  return "[space] names the keys of [model] and [train], vocab and max_tokens, that a search varies, and their values:\n\n"
          "  layers = [1, 4]                              two numbers: a range, both ends included\n"
          "  hidden = [32, 64, 128]                       any other list: one of these values\n"
          "  expansion = { choices = [2, 4] }             the same for a list of two\n"

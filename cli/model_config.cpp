@@ -44,9 +44,9 @@ nas::Parameter parameter_of(const SpaceParameter& p) {
 }
 
 /// What a run leaves in its folder, and --force may remove.
-constexpr const char* kRunFiles[] = {"config.toml",  "study.db",    "study.db-wal", "study.db-shm",     "events.jsonl",
-                                     "results.json", "report.html", "report.md",    "environment.json", "finalists",
-                                     "trials",       "model",       "checkpoint",   "metrics.json"};
+constexpr const char* kRunFiles[] = {"config.toml",   "study.db",    "study.db-wal", "study.db-shm",     "events.jsonl",
+                                     "results.json",  "report.html", "report.md",    "environment.json", "finalists",
+                                     "baseline.json", "trials",      "model",        "checkpoint",       "metrics.json"};
 
 }  // namespace
 
@@ -55,7 +55,9 @@ nas::Candidate base_candidate(const Config& config) {
   c.layers = config.integer("model.layers");
   c.hidden = config.integer("model.hidden");
   c.all.heads = config.integer("model.heads");
+  c.all.head_dim = config.integer("model.head_dim");
   c.all.expansion = config.integer("model.expansion");
+  c.all.ffn = config.integer("model.ffn");
   c.all.activation = nn::activation(config.text("model.activation"));
   c.norm = nn::norm_kind(config.text("model.norm"));
   c.norm_place = nn::norm_place(config.text("model.norm_place"));
@@ -136,8 +138,12 @@ LoadedData load_data(Config& config, Console& console) {
     console.note("warn    " + finding.message);
   }
   loaded.rows = data::encode(loaded.text, *loaded.tokenizer, files.max_tokens);
-  loaded.task = {loaded.tokenizer->vocab_size(), files.max_tokens, static_cast<Index>(loaded.text.label_names.size()),
-                 loaded.text.train.is_pair()};
+  loaded.hash = loaded.rows.hash;
+  loaded.task = {loaded.tokenizer->vocab_size(),
+                 files.max_tokens,
+                 static_cast<Index>(loaded.text.label_names.size()),
+                 loaded.text.train.is_pair(),
+                 {}};
   const data::Table& table = loaded.text.train.source;
   const auto column = [&](std::size_t i) { return table.names()[i]; };
   if (table.has_header()) {
@@ -146,6 +152,45 @@ LoadedData load_data(Config& config, Console& console) {
     config.resolve("data.pair", loaded.text.columns.pair ? column(*loaded.text.columns.pair) : std::string());
   }
   return loaded;
+}
+
+void load_encodings(const Config& config, LoadedData& data, Console& console) {
+  constexpr std::uint64_t kMost = 32;  // vocabularies: each is learned, and with it all rows are encoded
+  const nas::Space space = make_space(config);
+  const auto searched = [&](std::string_view name) -> const nas::Parameter* {
+    for (const nas::Parameter& p : space.parameters())
+      if (p.name == name) return &p;
+    return nullptr;
+  };
+  const nas::Parameter *vocab = searched("vocab"), *length = searched("max_tokens");
+  if (!vocab && !length) return;
+  std::map<Index, tokenizer::Tokenizer> learned;
+  if (vocab) {
+    const SpaceParameter* written = config.space().find("vocab");
+    const std::string place = written && !written->origin.empty() ? written->origin + ": " : "";
+    if (!config.file("tokenizer.file").empty())
+      throw InputError(place + "vocab cannot be searched: tokenizer.file gives the vocabulary");
+    const std::uint64_t count = vocab->count().value_or(kMost + 1);
+    if (count > kMost)
+      throw InputError(str(place, "vocab has ", with_commas(static_cast<std::int64_t>(count)),
+                           " values, and each is a vocabulary to learn; at most ", kMost, " (use a step, or a list)"));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::int64_t size = *vocab->at(i).integer();
+      try {
+        learned.emplace(size, learn_tokenizer(config, data.text.train, size));
+      } catch (const InputError& error) {
+        throw InputError(place + "vocab = " + std::to_string(size) + ": " + error.what());
+      }
+    }
+    console.note(str("data    ", plural(static_cast<std::int64_t>(count), "size"), " of the vocabulary to choose from"));
+  }
+  Index longest = data.task.max_tokens;
+  if (length)
+    for (std::uint64_t i = 0; i < length->count().value_or(0); ++i) longest = std::max<Index>(longest, *length->at(i).integer());
+  const auto encodings = std::make_shared<nas::Encodings>(data.text, *data.tokenizer, data.task.max_tokens, std::move(learned));
+  data.task.vocabularies = encodings->sizes();
+  data.hash = encodings->hash(longest);
+  data.encodings = encodings;
 }
 
 std::string data_stem(const Config& config) {

@@ -7,6 +7,7 @@
 #include <lathe/nas/space.h>
 #include <lathe/nas/transformer/objective.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,18 +29,23 @@ std::string backend_name(const Config& config);
 /// run.threads; 0: one a core.
 int thread_count(const Config& config);
 
-/// Everything that training needs, found, checked and encoded.
+/// Everything that training needs, found, checked and encoded. Not to be moved once `encodings` is there.
 struct LoadedData {
   data::ClassificationData text;
   std::optional<tokenizer::Tokenizer> tokenizer;
   data::EncodedSplits rows;
   std::vector<std::string> warnings;  ///< of the data check
   nas::TaskShape task;
+  /// Where the space chooses the vocabulary or the longest sequence; points into `text`. Null: `rows` serve all.
+  std::shared_ptr<const nas::Encodings> encodings;
+  Digest hash{};  ///< of all rows that a study can use: that of `rows`, or Encodings::hash()
 };
 
 /// Reads, checks (a failure is an InputError), learns or loads the tokenizer, encodes, says on `console` what was found, and
 /// resolves the columns in `config`.
 LoadedData load_data(Config& config, Console& console);
+/// For a search: also learns the vocabularies that the space can choose. InputError: too many, or tokenizer.file gives one.
+void load_encodings(const Config& config, LoadedData& data, Console& console);
 
 /// "reviews" of "data/reviews.tsv", of a program the name of its configuration: the name of runs.
 std::string data_stem(const Config& config);

@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 namespace lathe::cli {
 namespace {
+
+/// Scores and losses with four digits, counts of parameters and operations whole.
+std::string shown_value(double value) { return fixed(value, std::abs(value) < 1000 ? 4 : 0); }
 
 using namespace lathe::nas;
 
@@ -108,7 +112,7 @@ void SearchProgress::print_trial(const Trial& trial, bool best, std::uint64_t co
     });
   } else if (mode_ == Mode::lines) {
     std::string line = str("time=", fixed(elapsed(), 1), " trial=", trial.number, " state=", state_name(trial.state));
-    for (std::size_t i = 0; i < trial.values.size(); ++i) line += str(" ", setup_.metrics[i], "=", fixed(trial.values[i], 4));
+    for (std::size_t i = 0; i < trial.values.size(); ++i) line += str(" ", setup_.metrics[i], "=", shown_value(trial.values[i]));
     for (const auto& [name, value] : setup_.facts(trial.point)) line += str(" ", name, "=", value);
     line += str(best ? " best=yes" : "", " commit=", commit, " done=", done_, "/", setup_.trials);
     if (!trial.note.empty()) line += " note=" + json_quote(trial.note);
@@ -139,7 +143,7 @@ void SearchProgress::computed(const TaskKey& key, const SegmentResult& result) {
   const std::lock_guard lock(mutex_);
   const auto running = running_.find(key.trial);
   if (running == running_.end()) return;
-  if (!result.values.empty()) running->second.value = fixed(result.values[0], 3);
+  if (!result.values.empty()) running->second.value = fixed(result.values[0], std::abs(result.values[0]) < 1000 ? 3 : 0);
   draw();
 }
 
@@ -203,7 +207,8 @@ std::string SearchProgress::search_block() const {
   else if (best_ < 0)
     out += "best   none yet\n";
   else
-    out += str("best   #", best_, " ", setup_.metrics[0], " ", fixed(best_value_, 4), best_facts_, "  ", best_architecture_, "\n");
+    out +=
+        str("best   #", best_, " ", setup_.metrics[0], " ", shown_value(best_value_), best_facts_, "  ", best_architecture_, "\n");
   out += "now   ";
   for (const auto& [trial, running] : running_)
     out += str(" #", trial, " ", setup_.step, " ", running.epoch, "/", setup_.epochs, running.value.empty() ? "" : " ",

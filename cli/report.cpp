@@ -35,7 +35,7 @@ int run_report(Invocation& invocation) {
   write_file_atomic(target, nas::report_html(results));
   if (!invocation.has("--out")) write_file_atomic(folder / "report.md", nas::report_markdown(results));
   if (console.json())
-    console.json_line("result", [&](JsonWriter& json) { json.member("file", target); });
+    console.json_line("result", [&](JsonWriter& json) { json.member("file", target).key("results").raw(nas::to_json(results)); });
   else
     console.note("wrote " + target);
   return kDone;
@@ -50,7 +50,9 @@ Command report_command() {
   c.arguments = "RUN";
   c.min_arguments = c.max_arguments = 1;
   c.examples = {"lathe report runs/reviews-1", "lathe report runs/reviews-1 --markdown"};
-  c.about = "The report is a function of the run's results.json: the same run gives the same bytes.";
+  c.about =
+      "The report is a function of the run's results.json: the same run gives the same bytes. With --json the record itself is "
+      "printed too.";
   c.options = {{"--out", "FILE", "where to write (report.html in the run folder)", ""},
                {"--markdown", "", "print it as Markdown instead", ""}};
   c.groups = kForceGroup;

@@ -5,6 +5,7 @@
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
 #include <lathe/cli/model_config.h>
+#include <lathe/cli/objectives.h>
 #include <lathe/cli/progress.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/search_plan.h>
@@ -14,9 +15,11 @@
 #include <lathe/cli/signals.h>
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace lathe::cli {
 namespace {
@@ -70,6 +73,7 @@ class Search {
 
   void load() {
     data_ = load_data(config_, console_);
+    load_encodings(config_, data_, console_);
     for (const auto& [part, rows] : {std::pair("validation", &data_.rows.valid), std::pair("test", &data_.rows.test)})
       if (rows->rows() == 0)
         throw InputError(str("data.split leaves no ", part,
@@ -89,11 +93,15 @@ class Search {
   void prepare() {
     job_.folder = folder_;
     job_.header = training_header(config_, data_, study_name(config_, folder_));
-    job_.setting = {base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)};
+    job_.setting = training_setting(config_, data_);
+    job_.targets = targets_of(config_);
     job_.finalists = config_.integer("finalists.count");
     job_.seeds = config_.integer("finalists.seeds");
+    job_.ablations = config_.integer("finalists.ablations");
     job_.finalist_epochs = config_.integer("finalists.epochs");
     job_.report = config_.flag("output.report");
+    job_.tensorboard = config_.flag("output.tensorboard");
+    if (const char* date = std::getenv("SOURCE_DATE_EPOCH")) job_.date = parse_int(date).value_or(0);
     job_.license = config_.text("output.license");
     job_.text = &data_.text;
     job_.rows = &data_.rows;
@@ -112,6 +120,7 @@ class Search {
     SearchProgress::Setup setup;
     setup.trials = std::max(job_.header.trials, job_.extend_to);
     setup.metrics = job_.header.metrics;
+    setup.direction = job_.header.directions[0];
     setup.workers = job_.workers;
     setup.epochs = job_.setting.base.training.epochs;
     setup.stop = stop;
@@ -134,7 +143,9 @@ class Search {
         progress.begin_finalists((job_.finalists + 1) * job_.seeds);
       } else {
         progress.finish();
-        console_.note(phase == "baselines" ? "test    finalists and baselines, once" : "export  model and report");
+        console_.note(phase == "baselines"   ? "test    finalists and baselines, once"
+                      : phase == "ablations" ? str("retrain up to ", plural(job_.ablations, "one-step change"), " of the winner")
+                                             : "export  model and report");
       }
     };
     job_.finalist_progress = [&progress](const nas::Finalist& f, const nas::FinalRun& r, bool done) {
@@ -142,12 +153,28 @@ class Search {
     };
   }
 
+  /// What decides the study beside configuration and data: from its header, or measured and trained now.
+  void prepare_before_the_study() {
+    std::optional<nas::Preparation> preparation = recorded_preparation(config_, folder_, job_.header.name, console_);
+    if (!preparation) {
+      try {
+        preparation = prepare_study(config_, data_, folder_, console_, [this] { return job_.stop.requested(); });
+      } catch (const nas::Interrupted&) {
+        throw StoppedByUser("stopped before the study began. Resume: " + resume_command(folder_));
+      }
+    }
+    job_.header.preparation = preparation->json();
+    job_.setting = training_setting(config_, data_, *preparation);
+  }
+
   nas::SearchOutcome execute() {
-    const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"), console_);
     const StopSignals signals(!console_.can_redraw());
     job_.stop = signals.flag();
+    prepare_before_the_study();
+    const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"), console_);
     SearchProgress progress(console_, progress_setup(signals.flag()));
     watch(progress);
+    job_.samplers = nas::all_samplers();
     nas::SearchOutcome outcome;
     try {
       outcome = nas::run_search(job_, *source.storage);
@@ -178,7 +205,10 @@ class Search {
       return kNo;
     }
     print_result(console_, outcome, folder_);
-    return outcome.results.winner >= 0 ? kDone : kNo;
+    if (outcome.results.winner < 0) return kNo;
+    const nas::ModelRow& winner = outcome.results.models[static_cast<std::size_t>(outcome.results.winner)];
+    for (const std::string& violation : winner.violations) console_.warn("no finalist holds every target: " + violation);
+    return winner.violations.empty() ? kDone : kNo;
   }
 
   Invocation& invocation_;
@@ -216,7 +246,7 @@ Command search_command() {
       {"--time", "TIME", "budget, resolved once into trials and epochs: 90s, 10m, 2h", "search.time"},
       {"--trials", "N", "architectures to try", "search.trials"},
       {"--preset", "NAME", "quick, balanced or thorough", ""},
-      {"--limit", "NAME=VALUE", "what a model may cost: params=2M", "", true},
+      {"--limit", "NAME=VALUE", "what a model may cost: params=2M, latency_ms=5, \"target=accuracy >= 0.95 * default\"", "", true},
       {"--text", "COLUMN", "column of the text", "data.text"},
       {"--label", "COLUMN", "column of the label", "data.label"},
       {"--valid", "FILE", "validation file", "data.valid"},

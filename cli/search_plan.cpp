@@ -3,6 +3,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/objectives.h>
 #include <lathe/nas/transformer/plan.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ nas::SearchSize size_of(const Config& config) {
   size.seeds = config.integer("finalists.seeds");
   size.finalist_epochs = config.integer("finalists.epochs");
   if (size.finalist_epochs == 0) size.finalist_epochs = size.epochs;
+  size.baselines = nas::needs_baseline(targets_of(config)) ? 1 : 0;
   return size;
 }
 
@@ -31,23 +33,6 @@ void resolve(Config& config, const nas::SearchSize& size) {
   config.resolve("search.time", std::string());
 }
 
-/// The smallest of the valid architectures that limits leave aside, for the message that none is left.
-[[noreturn]] void nothing_within_limits(const Config& config, nas::TrainingSetting setting, const nas::Space& space,
-                                        const LoadedData& data) {
-  setting.limits = {};
-  const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
-  const nas::SpaceSample sample = nas::sample_space(space, objective);  // InputError: no valid point at all
-  std::size_t smallest = 0;
-  for (std::size_t i = 1; i < sample.costs.size(); ++i)
-    if (sample.costs[i].parameters < sample.costs[smallest].parameters) smallest = i;
-  const nas::Candidate candidate = objective.candidate(sample.points[smallest]);
-  const std::string& origin = config.origin("limits.params");
-  throw InputError(str(origin.empty() ? "" : origin + ": ", "limits.params = ", config.integer("limits.params"),
-                       " excludes every architecture that was drawn; the smallest has ",
-                       with_commas(sample.costs[smallest].parameters), " parameters (layers ", candidate.layers, ", hidden ",
-                       candidate.hidden, ")"));
-}
-
 struct Plan {
   nas::SearchSize size;
   nas::Estimate estimate;
@@ -58,18 +43,19 @@ struct Plan {
 };
 
 Plan make_plan(Config& config, const LoadedData& data) {
-  const nas::TrainingSetting setting{base_candidate(config), data.task, {config.integer("limits.params")}, backend_name(config)};
+  const nas::TrainingSetting setting = training_setting(config, data);
   const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
   const nas::Space space = make_space(config);
   nas::SpaceSample sample;
   try {
     sample = nas::sample_space(space, objective);
   } catch (const InputError&) {
-    if (setting.limits.params > 0) nothing_within_limits(config, setting, space, data);
+    const auto known = [](const nas::Limit& limit) { return !nas::is_measured(limit.quantity); };
+    if (std::any_of(setting.limits.begin(), setting.limits.end(), known)) nothing_within_limits(config, setting, space, data);
     throw;
   }
   const nas::CandidateCost base = nas::cost_of(setting.base, data.task, data.rows.train);
-  const nas::SpeedModel speed = nas::measure_speed(sample, objective, data.rows.train);
+  const nas::SpeedModel speed = nas::measure_speed(sample, objective);
   Plan plan;
   plan.workers = worker_count(config);
   plan.size = size_of(config);
@@ -91,6 +77,7 @@ void print_json(const Plan& plan, Console& console) {
     json.member("epochs", plan.size.epochs).member("finalists", plan.size.finalists).member("seeds", plan.size.seeds);
     json.member("finalist_epochs", plan.size.finalist_epochs).member("workers", plan.workers);
     json.member("search_seconds", plan.estimate.search_seconds).member("finalist_seconds", plan.estimate.finalist_seconds);
+    json.member("preparation_seconds", plan.estimate.preparation_seconds);
     json.member("worker_bytes", plan.estimate.worker_bytes).member("flops_per_second", plan.flops_per_second);
   });
 }
@@ -109,7 +96,9 @@ void plan_search(Config& config, const LoadedData& data, Console& console, bool 
   const nas::SearchSize& size = plan.size;
   print(str("space   ", plan.space, "; ", format_percent(plan.admissible, 0), " of ", plan.drawn,
             " drawn ones are valid and within the limits"));
-  print(str("plan    ", format_duration(plan.estimate.search_seconds), " search: ", plural(size.trials, "trial"), ", ",
+  const double before = plan.estimate.preparation_seconds;
+  print(str("plan    ", before > 0 ? format_duration(before) + ": the default, for limits.target | " : "",
+            format_duration(plan.estimate.search_seconds), " search: ", plural(size.trials, "trial"), ", ",
             plural(size.epochs, "epoch"), ", ", config.text("search.sampler"), " sampler, ", config.text("search.pruner"),
             " stopping | ", format_duration(plan.estimate.finalist_seconds), ": ", plural(size.finalists, "finalist"),
             " and the default x ", plural(size.seeds, "seed"), ", ", plural(size.finalist_epochs, "epoch")));

@@ -13,6 +13,7 @@
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
 #include <lathe/cli/study_trials.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/optimize.h>
 
 #include <algorithm>
@@ -107,7 +108,7 @@ class ProgramSearch {
     options_.until_event = until_commit(invocation_);
     SearchProgress progress(console_, progress_setup());
     options_.observer = &progress;
-    nas::Study study(header_, source.backend.get());
+    nas::Study study(header_, source.backend.get(), nas::all_samplers());
     study.set_max_reports(static_cast<int>(config_.integer("objective.max_reports")));
     const nas::StudyRun run = study.optimize(nas::program(program_options(config_, folder_ / "trials")), options_);
     progress.finish();

@@ -2,6 +2,11 @@
 
 #include <lathe/base/text.h>
 #include <lathe/cli/format.h>
+#include <lathe/nas/front.h>
+
+#include <cmath>
+
+#include <algorithm>
 
 namespace lathe::cli {
 namespace {
@@ -32,6 +37,25 @@ std::string result_table(const nas::RunResults& results) {
   return table.text("  ");
 }
 
+/// "front   4 trials: #3 accuracy 0.8412 params 12,345; …" of a study with several objectives, else nothing.
+std::string front_line(const nas::SearchOutcome& outcome, const std::filesystem::path& folder) {
+  constexpr std::size_t kShown = 6;
+  const auto& objectives = outcome.results.study.objectives;
+  if (objectives.size() < 2) return "";
+  std::vector<nas::Direction> directions;
+  for (const auto& [name, direction] : objectives)
+    directions.push_back(direction == "maximise" ? nas::Direction::maximise : nas::Direction::minimise);
+  const std::vector<std::int64_t> front = nas::pareto_front(outcome.study.history, directions);
+  std::string out = str("front   ", plural(static_cast<std::int64_t>(front.size()), "trial"), front.empty() ? "" : ": ");
+  for (std::size_t i = 0; i < front.size() && i < kShown; ++i) {
+    out += str(i > 0 ? "; #" : "#", front[i]);
+    const nas::Trial& trial = outcome.study.history.trials[static_cast<std::size_t>(front[i])];
+    for (std::size_t k = 0; k < objectives.size(); ++k)
+      out += str(" ", objectives[k].first, " ", nas::show_value(nas::quantity(objectives[k].first), trial.values[k]));
+  }
+  return str(out, front.size() > kShown ? "; …" : "", " (lathe study front ", folder.string(), ")\n");
+}
+
 }  // namespace
 
 void print_result(Console& console, const nas::SearchOutcome& outcome, const std::filesystem::path& folder) {
@@ -44,8 +68,17 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   }
   std::string out = str("test: ", with_commas(results.data.test_rows),
                         " rows, read once; mean and 95 % interval over seeds and rows\n", result_table(results));
-  for (const std::string& sentence : nas::verdict_sentences(results)) out += str("note    ", sentence, "\n");
-  for (const std::string& hint : results.study.hints) out += str("hint    ", hint, "\n");
+  const std::vector<std::string>& hints = results.study.hints;  // among the sentences
+  for (const std::string& sentence : nas::verdict_sentences(results))
+    out += str(std::find(hints.begin(), hints.end(), sentence) == hints.end() ? "note    " : "hint    ", sentence, "\n");
+  out += front_line(outcome, folder);
+  if (results.winner >= 0) {
+    const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
+    const auto shown = [](double value) { return fixed(value, std::abs(value) < 1000 ? 4 : 0); };
+    for (const nas::TargetCheck& check : winner.targets)
+      out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
+                 shown(check.bound), " (validation, retrained alike)\n");
+  }
   if (results.winner >= 0) {
     out += "winner ";
     for (const auto& [name, value] : results.models[static_cast<std::size_t>(results.winner)].parameters)

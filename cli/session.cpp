@@ -81,8 +81,12 @@ data::DataConfig data_config(const Config& config) {
 
 tokenizer::Tokenizer make_tokenizer(const Config& config, const data::Examples& train) {
   if (const fs::path file = config.file("tokenizer.file"); !file.empty()) return tokenizer::Tokenizer::load(file);
+  return learn_tokenizer(config, train, config.integer("tokenizer.vocab"));
+}
+
+tokenizer::Tokenizer learn_tokenizer(const Config& config, const data::Examples& train, std::int64_t vocab) {
   tokenizer::WordPieceOptions options;
-  options.vocab_size = static_cast<std::int32_t>(config.integer("tokenizer.vocab"));
+  options.vocab_size = static_cast<std::int32_t>(vocab);
   options.lowercase = config.flag("tokenizer.lowercase");
   tokenizer::WordPieceTrainer trainer(options);
   for (const std::string_view text : train.text) trainer.add(text);

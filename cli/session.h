@@ -21,6 +21,8 @@ data::DataConfig data_config(const Config& config);
 
 /// tokenizer.file, or one learned from the training texts as [tokenizer] says.
 tokenizer::Tokenizer make_tokenizer(const Config& config, const data::Examples& train);
+/// One of at most `vocab` tokens, learned from the training texts.
+tokenizer::Tokenizer learn_tokenizer(const Config& config, const data::Examples& train, std::int64_t vocab);
 
 /// Applies `quick`, `balanced` or `thorough`: trials, epochs and finalists, as if by --set.
 void apply_preset(Config& config, const std::string& name);

@@ -2,8 +2,9 @@
 
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
+#include <lathe/cli/objectives.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/pruner/pruner.h>
-#include <lathe/nas/sampler/sampler.h>
 #include <lathe/tensor/backend.h>
 
 #include <nlohmann/json.hpp>
@@ -134,8 +135,21 @@ nas::StudyHeader parsed(const Json& json) {
   return header;
 }
 
-/// The text of a member of the header that is an object, as it stands: numbers keep their form. "" if there is none.
-std::string object_of(const std::string& header, std::string_view member) {
+/// Runs `make`, and says with which key of the configuration it does not agree.
+template <class Make>
+void require_made(const Config& config, const std::string& key, const Make& make) {
+  try {
+    make();
+  } catch (const InputError& error) {
+    const std::string settings = key + "_settings";
+    const std::string& origin = config.settings(settings).empty() ? config.origin(key) : config.origin(settings);
+    throw InputError(str(origin, origin.empty() ? "" : ": ", error.what()));
+  }
+}
+
+}  // namespace
+
+std::string header_object(const std::string& header, std::string_view member) {
   int depth = 0;
   std::size_t begin = 0;  // of the member's object, once it is found
   for (std::size_t i = 0; i < header.size(); ++i) {
@@ -154,20 +168,6 @@ std::string object_of(const std::string& header, std::string_view member) {
   return {};
 }
 
-/// Runs `make`, and says with which key of the configuration it does not agree.
-template <class Make>
-void require_made(const Config& config, const std::string& key, const Make& make) {
-  try {
-    make();
-  } catch (const InputError& error) {
-    const std::string settings = key + "_settings";
-    const std::string& origin = config.settings(settings).empty() ? config.origin(key) : config.origin(settings);
-    throw InputError(str(origin, origin.empty() ? "" : ": ", error.what()));
-  }
-}
-
-}  // namespace
-
 nas::StudyHeader study_header(const Config& config, const std::string& name) {
   nas::StudyHeader header;
   header.name = name;
@@ -176,7 +176,7 @@ nas::StudyHeader study_header(const Config& config, const std::string& name) {
   header.trials = config.integer("search.trials");
   header.virtual_workers = static_cast<int>(config.integer("search.virtual_workers"));
   header.seed = static_cast<std::uint64_t>(config.integer("seed"));
-  header.sampler = nas::SamplerRegistry::builtin().resolve(config.text("search.sampler"));
+  header.sampler = nas::all_samplers().resolve(config.text("search.sampler"));
   header.sampler_settings = config.settings("search.sampler_settings");
   header.pruner = nas::PrunerRegistry::builtin().resolve(config.text("search.pruner"));
   header.pruner_settings = config.settings("search.pruner_settings");
@@ -188,17 +188,17 @@ nas::StudyHeader study_header(const Config& config, const std::string& name) {
     header.constraints = config.texts("objective.constraints");
     header.judging.unit_value = Judging::UnitValue::last;  // the final value, not the best report
   } else {
-    header.metrics = {train::name_of(base_candidate(config).training.metric)};
+    describe_objectives(config, header);
   }
   header.check();
-  require_made(config, "search.sampler", [&] { nas::SamplerRegistry::builtin().make(header); });
+  require_made(config, "search.sampler", [&] { nas::all_samplers().make(header); });
   require_made(config, "search.pruner", [&] { nas::PrunerRegistry::builtin().make(header); });
   return header;
 }
 
 nas::StudyHeader training_header(const Config& config, const LoadedData& data, const std::string& name) {
   nas::StudyHeader header = study_header(config, name);
-  header.data_hash = to_hex(data.rows.hash);
+  header.data_hash = to_hex(data.hash);
   header.numerics = numerics_tag(backend_name(config));
   return header;
 }
@@ -212,8 +212,8 @@ nas::StudyHeader read_header(const std::string& json, const std::string& name) {
     throw InputError(str("study `", name, "`: its header cannot be read: ", error.what()));
   }
   header.name = name;
-  header.configuration = object_of(json, "configuration");
-  header.preparation = object_of(json, "preparation");
+  header.configuration = header_object(json, "configuration");
+  header.preparation = header_object(json, "preparation");
   if (const auto difference = nas::header_difference(json, header.json()))
     throw InputError(str("study `", name, "`: only the program that made it can go on with it (", *difference, ")"));
   return header;

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace lathe::cli {
 
@@ -19,6 +20,9 @@ nas::StudyHeader training_header(const Config& config, const LoadedData& data, c
 /// The header that was written as `json`, for a study of this name. InputError: not made by lathe, or by one that writes headers
 /// otherwise; a space that only the program which made it knows.
 nas::StudyHeader read_header(const std::string& json, const std::string& name);
+
+/// The text of a member of a header that is an object, as it stands; "" if there is none.
+std::string header_object(const std::string& header, std::string_view member);
 
 /// objective.max_reports of the study's configuration if its objective is a program or whoever asks and tells; nothing: a training,
 /// or a program that made the study by itself.

@@ -4,6 +4,7 @@
 #include <lathe/base/text.h>
 #include <lathe/cli/model_config.h>
 #include <lathe/cli/signals.h>
+#include <lathe/cli/study_header.h>
 #include <lathe/nas/storage/open.h>
 
 #include <algorithm>
@@ -91,6 +92,17 @@ std::string study_name(const Config& config, const fs::path& folder) {
     if (names.size() == 1) return names[0];
   }
   return folder_name(folder);
+}
+
+std::optional<nas::Preparation> recorded_preparation(const Config& config, const fs::path& folder, const std::string& name,
+                                                     Console& console) {
+  const std::string& url = config.text("storage.url");
+  const std::string place = url.empty() ? (folder / "study.db").string() : url;
+  if (!is_url(place) && !fs::exists(place)) return {};
+  const std::unique_ptr<nas::Backend> backend = open_database(place, true, while_away(console));
+  for (const nas::StudySummary& study : backend->studies())
+    if (study.name == name && !study.header.empty()) return nas::Preparation::parse(header_object(study.header, "preparation"));
+  return {};
 }
 
 StudySource open_or_create_study(const Config& config, const fs::path& folder, nas::StudyHeader& header, bool resumes,

@@ -2,11 +2,13 @@
 #pragma once
 #include <lathe/cli/config.h>
 #include <lathe/cli/options.h>
+#include <lathe/nas/preparation.h>
 #include <lathe/nas/proposals.h>
 #include <lathe/nas/storage/open.h>
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace lathe::cli {
@@ -34,6 +36,10 @@ std::string study_name(const Config& config, const std::filesystem::path& folder
 /// A new study adopts the trials of search.warm_start (said on `console`), whose hash becomes `header.warm_start`.
 StudySource open_or_create_study(const Config& config, const std::filesystem::path& folder, nas::StudyHeader& header, bool resumes,
                                  Console& console);
+
+/// What was prepared for the study `name` that lies where open_or_create_study() will find it; nothing if there is none.
+std::optional<nas::Preparation> recorded_preparation(const Config& config, const std::filesystem::path& folder,
+                                                     const std::string& name, Console& console);
 
 /// The trials of search.warm_start (RUN, DATABASE, or DATABASE#STUDY) that fit `header`. InputError if there is none, or it has
 /// other objectives.

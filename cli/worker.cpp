@@ -3,6 +3,7 @@
 #include <lathe/base/text.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/objectives.h>
 #include <lathe/cli/progress.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/search_result.h>
@@ -11,6 +12,7 @@
 #include <lathe/cli/signals.h>
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/optimize.h>
 #include <lathe/nas/transformer/objective.h>
 
@@ -54,6 +56,8 @@ class Worker {
     open();
     nas::StudyHeader header = config_.own_objective() ? study_header(config_, source_.storage->name()) : training_study();
     const std::string recorded = source_.storage->header();
+    preparation_ = nas::Preparation::parse(header_object(recorded, "preparation"));
+    header.preparation = preparation_.json();
     if (recorded.empty())
       throw InputError(
           str(source_.place, ": study `", source_.storage->name(), "` was not made by lathe; a worker cannot join it"));
@@ -68,6 +72,7 @@ class Worker {
     options.resume = false;  // failures count on: three of one segment stop everybody
     options.stop = signals.flag();
     options.observer = &progress;
+    options.samplers = nas::all_samplers();
     const nas::StudyRun run = config_.own_objective() ? help_program(header, options) : help_training(header, options);
     if (!run.finished)
       throw StoppedByUser(
@@ -110,6 +115,7 @@ class Worker {
 
   nas::StudyHeader training_study() {
     data_ = load_data(config_, console_);
+    load_encodings(config_, data_, console_);
     return training_header(config_, data_, source_.storage->name());
   }
 
@@ -126,16 +132,14 @@ class Worker {
   nas::StudyRun help_program(const nas::StudyHeader& header, nas::ExecutorOptions options) {
     source_.storage.reset();
     options.max_failures = static_cast<int>(config_.integer("objective.retries")) + 1;
-    nas::Study study(header, source_.backend.get());
+    nas::Study study(header, source_.backend.get(), nas::all_samplers());
     study.set_max_reports(static_cast<int>(config_.integer("objective.max_reports")));
     const fs::path logs = folder_.empty() ? fs::path() : folder_ / "trials";
     return study.optimize(nas::program(program_options(config_, logs)), std::move(options));
   }
 
   nas::StudyRun help_training(const nas::StudyHeader& header, nas::ExecutorOptions options) {
-    nas::TrainingObjective objective(
-        {base_candidate(config_), data_.task, {config_.integer("limits.params")}, backend_name(config_)}, data_.rows.train,
-        data_.rows.valid);
+    nas::TrainingObjective objective(training_setting(config_, data_, preparation_), data_.rows.train, data_.rows.valid);
     std::unique_ptr<nas::CheckpointStore> checkpoints;  // shared where the folder is
     if (!folder_.empty()) checkpoints = nas::file_checkpoints((folder_ / "trials").string());
     options.checkpoints = checkpoints.get();
@@ -146,6 +150,7 @@ class Worker {
   Console& console_;
   Config config_;
   LoadedData data_;
+  nas::Preparation preparation_;
   fs::path folder_;  // empty: none
   StudySource source_;
 };

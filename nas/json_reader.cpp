@@ -148,4 +148,11 @@ void JsonReader::skip() {
     scalar();
 }
 
+std::string_view JsonReader::raw() {
+  blanks();
+  const std::size_t begin = at_;
+  skip();
+  return json_.substr(begin, at_ - begin);
+}
+
 }  // namespace lathe::nas

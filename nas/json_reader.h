@@ -24,8 +24,9 @@ class JsonReader {
   std::string text();
   double number();
   bool flag();
-  void skip();  ///< a value of any kind
-  void end();   ///< nothing may follow
+  void skip();             ///< a value of any kind
+  std::string_view raw();  ///< the same, as it stands
+  void end();              ///< nothing may follow
   [[noreturn]] void fail(const std::string& expected) const;
 
  private:

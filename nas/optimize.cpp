@@ -59,7 +59,8 @@ class Watch final : public Observer {
 
 }  // namespace
 
-Study::Study(StudyHeader header, Backend* backend) : header_(std::move(header)), backend_(backend) {
+Study::Study(StudyHeader header, Backend* backend, SamplerRegistry samplers)
+    : header_(std::move(header)), backend_(backend), samplers_(std::move(samplers)) {
   header_.judging.unit_value = Judging::UnitValue::last;  // what the function returns, not the best report
 }
 
@@ -68,7 +69,7 @@ Study::~Study() = default;
 void Study::open() {
   if (storage_) return;
   header_.pruner = PrunerRegistry::builtin().resolve(header_.pruner);
-  header_.sampler = SamplerRegistry::builtin().resolve(header_.sampler);
+  header_.sampler = samplers_.resolve(header_.sampler);
   header_.check();
   if (!backend_) {
     storage_ = memory_storage(header_);
@@ -98,6 +99,7 @@ StudyRun Study::optimize(Function function, ExecutorOptions options) {
   FunctionRunner runner(std::move(function), {max_reports_, header_.directions.size(), header_.space, defines});
   Watch watch(*this, callbacks_, runner, left_out_, options.observer);
   options.observer = &watch;
+  options.samplers = samplers_;
   StudyRun run = execute(header_, runner, *storage_, options);
   history_ = run.history;
   return run;
@@ -113,7 +115,7 @@ void Study::begin_asking() {
   open();
   if (const auto difference = header_difference(storage_->header(), header_.json()))
     throw InputError(str("study `", header_.name, "` was made with another configuration: ", *difference));
-  engine_.emplace(header_, nullptr, nullptr);
+  engine_.emplace(header_, nullptr, nullptr, samplers_);
   const auto replayed = engine_->replay(storage_->events(0));
   if (replayed.recorded < replayed.events.size())
     throw InfrastructureError(str("the log of study `", header_.name, "` ends within a step"));

@@ -62,8 +62,9 @@ class Study {
   using Callback = std::function<void(Study&, const Trial&)>;
 
   /// `backend`: where the study `header.name` is made, or resumed if it is there, or taken over if another program made it
-  /// (foreign.h); null: in memory. It must outlive the study.
-  explicit Study(StudyHeader header, Backend* backend = nullptr);
+  /// (foreign.h); null: in memory. It must outlive the study. `samplers`: those that the header may name, for instance
+  /// all_samplers() of nas/controller/controller.h.
+  explicit Study(StudyHeader header, Backend* backend = nullptr, SamplerRegistry samplers = SamplerRegistry::builtin());
   ~Study();
   Study(const Study&) = delete;
   Study& operator=(const Study&) = delete;
@@ -82,7 +83,7 @@ class Study {
   StudyRun optimize(Function function, int workers = 1);
   StudyRun optimize(const std::function<double(TrialHandle&)>& function, int workers = 1);
   /// The same with all that execute() can be told, such as an observer, or `resume = false` in a process that joins. stop() sets
-  /// `options.stop`.
+  /// `options.stop`, and the samplers are those of the study.
   StudyRun optimize(Function function, ExecutorOptions options);
 
   struct Asked {
@@ -118,6 +119,7 @@ class Study {
   void submit(std::int64_t number, SegmentResult result);
   StudyHeader header_;
   Backend* backend_;
+  SamplerRegistry samplers_;
   std::unique_ptr<Storage> storage_;
   int max_reports_ = 0;
   StopFlag stop_;

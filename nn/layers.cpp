@@ -70,15 +70,22 @@ EncoderLayer::EncoderLayer(Parameters& parameters, const std::string& layer_name
       ffn(parameters, name + ".ffn", config.hidden, config.layers[layer].ffn, config.layers[layer].activation,
           static_cast<Index>(config.layers.size())) {}
 
+Var EncoderLayer::attend(const Var& x, const Var& residual, const Sequences& sequences) const {
+  return attention.forward(x, sequences, residual, dropout, attention_dropout, site);
+}
+
+Var EncoderLayer::feed(const Var& x, const Var& residual, Mode mode) const {
+  return ffn.forward(x, residual, drop(mode, dropout, site + 2));
+}
+
 Var EncoderLayer::forward(const Var& x, const Sequences& sequences) const {
   LayerScope scope(x.context(), name);
-  const DropoutSite ffn_drop = drop(sequences.mode, dropout, site + 2);
   if (place == NormPlace::kPre) {
-    const Var y = attention.forward(attention_norm.forward(x), sequences, x, dropout, attention_dropout, site);
-    return ffn.forward(ffn_norm.forward(y), y, ffn_drop);
+    const Var y = attend(attention_norm.forward(x), x, sequences);
+    return feed(ffn_norm.forward(y), y, sequences.mode);
   }
-  const Var y = attention_norm.forward(attention.forward(x, sequences, x, dropout, attention_dropout, site));
-  return ffn_norm.forward(ffn.forward(y, y, ffn_drop));
+  const Var y = attention_norm.forward(attend(x, x, sequences));
+  return ffn_norm.forward(feed(y, y, sequences.mode));
 }
 
 Tensor sinusoidal_table(Context& context, Index max_tokens, Index hidden, DType dtype) {

@@ -66,6 +66,9 @@ struct FeedForward {
 struct EncoderLayer {
   EncoderLayer(Parameters& parameters, const std::string& name, const TransformerConfig& config, std::size_t layer);
   Var forward(const Var& x, const Sequences& sequences) const;
+  // forward() in pieces, each with its residual; pre-norm hands them norm(x), post-norm x.
+  Var attend(const Var& x, const Var& residual, const Sequences& sequences) const;
+  Var feed(const Var& x, const Var& residual, Mode mode) const;
   std::string name;
   NormPlace place;
   double dropout, attention_dropout;

@@ -16,6 +16,17 @@ TransformerConfig validated(TransformerConfig config) {
   return config;
 }
 
+void check_tokens(const char* what, const Tensor& tensor, Index tokens) {
+  if (!tensor.defined() || tensor.dtype() != DType::kI32 || tensor.dims() != 1 || tensor.size(0) != tokens)
+    throw InputError(
+        str("[transformer] expected ", what, " i32 [", tokens, "], got ",
+            tensor.defined() ? str(lathe::name_of(tensor.dtype()), " ", tensor.shape().text()) : std::string("nothing")));
+}
+
+using PartForward = std::function<Var(const Var&, const Batch&, Mode)>;
+
+}  // namespace
+
 /// Sequence by sequence against the longest the model can take: the tables end there.
 void check_lengths(const Offsets& offsets, Index max_tokens) {
   if (offsets.max_length() <= max_tokens) return;
@@ -24,15 +35,6 @@ void check_lengths(const Offsets& offsets, Index max_tokens) {
       throw InputError(
           str("[transformer] expected sequences of at most ", max_tokens, " tokens, got ", offsets.length(s), " in sequence ", s));
 }
-
-void check_tokens(const char* what, const Tensor& tensor, Index tokens) {
-  if (!tensor.defined() || tensor.dtype() != DType::kI32 || tensor.dims() != 1 || tensor.size(0) != tokens)
-    throw InputError(
-        str("[transformer] expected ", what, " i32 [", tokens, "], got ",
-            tensor.defined() ? str(lathe::name_of(tensor.dtype()), " ", tensor.shape().text()) : std::string("nothing")));
-}
-
-}  // namespace
 
 Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types) {
   const Index tokens = static_cast<Index>(ids.size());
@@ -137,6 +139,47 @@ void Transformer::settle(const Batch& batch) const {
   table.storage().data(rows, config_.hidden);
 }
 
+Sequences Transformer::sequences(const Batch& batch, Mode mode) const {
+  return {.offsets = batch.offsets,
+          .positions = positions_of(*context_, batch.offsets),
+          .mode = mode,
+          .max_tokens = config_.max_tokens};
+}
+
+void Transformer::set_layer(Sequences& sequences, std::size_t layer) const {
+  if (!rope_.empty()) sequences.rope = &rope_[rope_of_layer_[layer]];
+}
+
+std::vector<ModelPart> Transformer::parts() const {
+  std::vector<ModelPart> parts;
+  const auto add = [&](const std::string& name, PartForward forward) {
+    parts.push_back({name, [this, f = std::move(forward)](const Var& x, const Batch& batch, Mode mode) {
+                       const RowScope rows(*context_, batch.tokens);
+                       return f(x, batch, mode);
+                     }});
+  };
+  add("embeddings",
+      [this](const Var&, const Batch& batch, Mode mode) { return embed(batch, positions_of(*context_, batch.offsets), mode); });
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const EncoderLayer& layer = layers_[i];
+    const bool pre = layer.place == NormPlace::kPre;
+    const auto attention_norm = [&layer](const Var& x, const Batch&, Mode) { return layer.attention_norm.forward(x); };
+    const auto ffn_norm = [&layer](const Var& x, const Batch&, Mode) { return layer.ffn_norm.forward(x); };
+    if (pre) add(layer.name + ".attention.norm", attention_norm);
+    add(layer.name + ".attention", [this, &layer, i, pre](const Var& x, const Batch& batch, Mode mode) {
+      Sequences all = sequences(batch, mode);
+      set_layer(all, i);
+      return layer.attend(x, pre ? x.detach() : x, all);
+    });
+    add(layer.name + (pre ? ".ffn.norm" : ".attention.norm"), pre ? PartForward(ffn_norm) : PartForward(attention_norm));
+    add(layer.name + ".ffn",
+        [&layer, pre](const Var& x, const Batch&, Mode mode) { return layer.feed(x, pre ? x.detach() : x, mode); });
+    if (!pre) add(layer.name + ".ffn.norm", ffn_norm);
+  }
+  if (final_norm_) add("norm", [this](const Var& x, const Batch&, Mode) { return final_norm_->forward(x); });
+  return parts;
+}
+
 Var Transformer::forward(const Batch& batch, Mode mode) const {
   check_tokens("ids", batch.ids, batch.offsets.tokens());
   check_lengths(batch.offsets, config_.max_tokens);
@@ -145,14 +188,11 @@ Var Transformer::forward(const Batch& batch, Mode mode) const {
     if (!types_.defined()) throw InputError("[transformer] got token types, but type_vocab_size of the model is 0");
   }
   const RowScope rows(*context_, batch.tokens);
-  Sequences sequences{.offsets = batch.offsets,
-                      .positions = positions_of(*context_, batch.offsets),
-                      .mode = mode,
-                      .max_tokens = config_.max_tokens};
-  Var x = embed(batch, sequences.positions, mode);
+  Sequences all = sequences(batch, mode);
+  Var x = embed(batch, all.positions, mode);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    if (!rope_.empty()) sequences.rope = &rope_[rope_of_layer_[i]];
-    x = layers_[i].forward(x, sequences);
+    set_layer(all, i);
+    x = layers_[i].forward(x, all);
   }
   if (final_norm_) {
     LayerScope scope(*context_, "norm");
@@ -181,20 +221,29 @@ Classifier::Classifier(Parameters parameters, const TransformerConfig& config)
                             : std::nullopt),
       head_(parameters_, "classifier", config.hidden, config.classes) {}
 
-Var Classifier::pooled(const Batch& batch, Mode mode) const {
-  const Var x = encoder_.forward(batch, mode);
+Var Classifier::pool(const Var& hidden, const Batch& batch) const {
   LayerScope scope(context(), "pooling");
   const RowScope rows(context(), batch.sequences);  // from here on, a row is a sequence
-  const Var y = config().pooling == Pooling::kMean ? mean_pool(x, batch.offsets) : first_pool(x, batch.offsets);
+  const Var y = config().pooling == Pooling::kMean ? mean_pool(hidden, batch.offsets) : first_pool(hidden, batch.offsets);
   return pooler_ ? pooler_->forward(y, {.activation = UnaryOp::kTanh, .dropout = {}, .residual = {}}) : y;
 }
 
-Var Classifier::logits(const Batch& batch, Mode mode) const {
-  Var x = pooled(batch, mode);
+Var Classifier::classify(const Var& pooled, const Batch& batch, Mode mode) const {
   LayerScope scope(context(), "classifier");
   const RowScope rows(context(), batch.sequences);
-  if (mode == Mode::kTrain && config().head_dropout > 0) x = dropout(x, {config().head_dropout, kPooledSite});
-  return head_.forward(x);
+  if (mode == Mode::kTrain && config().head_dropout > 0)
+    return head_.forward(dropout(pooled, {config().head_dropout, kPooledSite}));
+  return head_.forward(pooled);
+}
+
+Var Classifier::pooled(const Batch& batch, Mode mode) const { return pool(encoder_.forward(batch, mode), batch); }
+
+Var Classifier::logits(const Batch& batch, Mode mode) const { return classify(pooled(batch, mode), batch, mode); }
+
+std::vector<ModelPart> Classifier::parts() const {
+  std::vector<ModelPart> parts = encoder_.parts();
+  parts.push_back({"head", [this](const Var& x, const Batch& batch, Mode mode) { return classify(pool(x, batch), batch, mode); }});
+  return parts;
 }
 
 Var Classifier::loss(const Batch& batch, const Tensor& labels, Mode mode) const {

@@ -33,6 +33,9 @@ struct Batch {
   RowRange tokens{}, sequences{};  ///< place in the whole batch
 };
 
+/// InputError if a sequence is longer than max_tokens.
+void check_lengths(const Offsets& offsets, Index max_tokens);
+
 /// InputError if the sizes do not fit. Empty `types`: all 0.
 Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets offsets, std::span<const std::int32_t> types = {});
 
@@ -44,6 +47,14 @@ Index group_tokens_of(const TransformerConfig& config);
 /// Groups of about so many tokens, as equal as whole sequences allow; 0: one group. For several threads: a multiple of their
 /// number, where there are sequences for it.
 std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads = 1);
+
+/// One part of the way from ids to logits (parts_of).
+struct ModelPart {
+  std::string name;  ///< "embeddings", "layers.0.attention.norm", "layers.0.attention", "layers.0.ffn.norm", …, "norm", "head"
+  /// Its result for its input x [T, D], which embeddings do not read; [S, classes] of the head. A residual beside a normed x
+  /// counts as a constant of x's value here.
+  std::function<Var(const Var& x, const Batch& batch, Mode mode)> forward;
+};
 
 /// Token ids to hidden states.
 class Transformer {
@@ -59,9 +70,13 @@ class Transformer {
 
   const TransformerConfig& config() const { return config_; }
   const std::vector<EncoderLayer>& layers() const { return layers_; }
+  /// The parts of forward(), in order, for looking at one by one. The Transformer must outlive them and stay where it is.
+  std::vector<ModelPart> parts() const;
 
  private:
   Var embed(const Batch& batch, const Tensor& positions, Mode mode) const;
+  Sequences sequences(const Batch& batch, Mode mode) const;
+  void set_layer(Sequences& sequences, std::size_t layer) const;
   Context* context_;
   TransformerConfig config_;
   Var tokens_, positions_, types_;  // positions_: learned, or the constant sinusoidal table
@@ -88,6 +103,8 @@ class Classifier {
   Var hidden(const Batch& batch, Mode mode) const { return encoder_.forward(batch, mode); }  ///< [T, D]
   Var pooled(const Batch& batch, Mode mode) const;                                           ///< [S, D], behind the pooler
   Var logits(const Batch& batch, Mode mode) const;                                           ///< [S, classes]
+  /// The parts of logits(), in order: those of the encoder and "head" (pooling, pooler, classifier). As Transformer::parts().
+  std::vector<ModelPart> parts() const;
   /// Mean cross entropy over the sequences; labels i32 [S], −100 = without a label.
   Var loss(const Batch& batch, const Tensor& labels, Mode mode) const;
   /// Forward and gradient of the training loss in groups of about group_tokens_of(config()) or `group_tokens` tokens, each while it
@@ -100,12 +117,15 @@ class Classifier {
   Tensor backward(const Batch& batch, const GroupLoss& loss, Index group_tokens) const;
 
   const TransformerConfig& config() const { return encoder_.config(); }
+  const Transformer& encoder() const { return encoder_; }
   Context& context() const { return parameters_.context(); }
   Parameters& registry() { return parameters_; }
   const std::vector<Var>& parameters() const { return parameters_.all(); }
   std::int64_t parameter_count() const { return parameters_.count(); }
 
  private:
+  Var pool(const Var& hidden, const Batch& batch) const;
+  Var classify(const Var& pooled, const Batch& batch, Mode mode) const;
   std::vector<Tensor> train_groups(const Batch& batch, const std::vector<Batch>& groups, bool at_once, const GroupLoss& loss) const;
   Parameters parameters_;
   Transformer encoder_;

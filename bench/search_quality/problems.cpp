@@ -181,7 +181,7 @@ Problem table_problem(const std::string& name, const std::string& file) {
 
 const std::vector<std::string>& problem_names() {
   static const std::vector<std::string> names = {"branin", "hartmann6", "rosenbrock10", "mixed", "tree",      "zdt1",
-                                                 "zdt2",   "zdt3",      "c2dtlz2",      "sst2",  "sst2_flops"};
+                                                 "zdt2",   "zdt3",      "c2dtlz2",      "sst2",  "sst2_loss", "sst2_flops"};
   return names;
 }
 

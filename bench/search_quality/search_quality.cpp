@@ -1,8 +1,10 @@
 // The lathe side of the search-quality benchmark; compare.py drives it and Optuna.
 //
-//   bench_search_quality space PROBLEM [TABLE.csv]       one line of JSON: space, names of objectives and constraints, optimum,
-//   reference bench_search_quality serve PROBLEM [TABLE.csv]       answers each line of standard input, a point as JSON, by
-//   {"values", "constraints"} bench_search_quality run PROBLEM SAMPLER TRIALS REPEATS [TABLE.csv]
+//   bench_search_quality space PROBLEM [TABLE.csv]
+//       one line of JSON: space, names of objectives and constraints, optimum, reference
+//   bench_search_quality serve PROBLEM [TABLE.csv]
+//       answers each line of standard input, a point as JSON, by {"values", "constraints"}
+//   bench_search_quality run PROBLEM SAMPLER TRIALS REPEATS [TABLE.csv]
 //       SAMPLER may have settings, tpe:group=0. Studies with seeds 1 … REPEATS, one virtual worker each: a line of JSON with the
 //       value after each trial (best so far, or hypervolume from the problem's reference; null before there is one) and seconds
 //   bench_search_quality compare minimise|maximise
@@ -11,6 +13,7 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/comparison.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/executor.h>
 #include <lathe/nas/sampler/sampler.h>
 #include <lathe/nas/storage/memory.h>
@@ -62,7 +65,7 @@ void serve(const Problem& problem) {
 /// "tpe" or, with settings, "tpe:group=0,n_startup_trials=20".
 void set_sampler(nas::StudyHeader& header, const std::string& text) {
   const std::size_t colon = text.find(':');
-  header.sampler = nas::SamplerRegistry::builtin().resolve(text.substr(0, colon));
+  header.sampler = nas::all_samplers().resolve(text.substr(0, colon));
   if (colon == std::string::npos) return;
   for (const std::string_view setting : split(std::string_view(text).substr(colon + 1), ',')) {
     const std::size_t equals = setting.find('=');
@@ -93,7 +96,9 @@ void run(const Problem& problem, const std::string& sampler, std::int64_t trials
     set_sampler(header, sampler);
     const auto storage = nas::memory_storage(header);
     const auto start = std::chrono::steady_clock::now();
-    const nas::StudyRun study = nas::execute(header, *objective, *storage);
+    nas::ExecutorOptions options;
+    options.samplers = nas::all_samplers();
+    const nas::StudyRun study = nas::execute(header, *objective, *storage, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     JsonWriter json;
     json.begin_object().member("seed", seed).member("seconds", seconds);

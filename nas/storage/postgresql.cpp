@@ -34,6 +34,9 @@ std::map<std::string, std::string, std::less<>> words() {
       {"now_ms", "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)"},
       {"and leases hold", "AND pg_postmaster_start_time() < clock_timestamp() - interval '5 seconds'"},
       {"alone", "SELECT pg_advisory_xact_lock(465557414245)"},  // "lathe": CREATE … IF NOT EXISTS of two sessions may fail
+      {"own tables",
+       "CREATE TABLE IF NOT EXISTS lathe_sessions (session TEXT PRIMARY KEY, number BIGINT NOT NULL, seen TIMESTAMP NOT NULL)"},
+      {"last table", "lathe_sessions"},
       {"for update", "FOR UPDATE"},
       {"for update skip locked", "FOR UPDATE SKIP LOCKED"},
       {"table $1", "SELECT 1 WHERE to_regclass(CAST($1 AS TEXT)) IS NOT NULL"},
@@ -107,19 +110,19 @@ class PostgresqlDatabase final : public SqlDatabase {
   void transaction(SqlWork, const std::function<void()>& body) override {
     const std::lock_guard lock(mutex());
     for (int conflicts = 0;;) {
-      std::string id;  // of the transaction, from the moment COMMIT may have been carried out
+      std::int64_t number = 0;  // of the transaction, from the moment COMMIT may have been carried out
       try {
         reconnect();
         connection_->run("BEGIN ISOLATION LEVEL READ COMMITTED");  // what is read after a lock must be new
         inside_ = true;
         body();
-        id = current_transaction();
+        number = sign();
         finish("COMMIT");
         return answered();
       } catch (const ConnectionLost& lost) {
         inside_ = false;
         gone(lost);
-        if (!id.empty() && was_committed(id)) return answered();
+        if (number > 0 && was_committed(number)) return answered();
       } catch (const TransactionConflict&) {
         roll_back();
         if (++conflicts > kConflicts) throw;
@@ -131,6 +134,11 @@ class PostgresqlDatabase final : public SqlDatabase {
   }
 
   void script(const std::string& sql) override { connection_->run(sql); }
+
+  /// Rows of sessions that ended long ago without this.
+  void settle() override {
+    transaction(SqlWork::tasks, [&] { execute("DELETE FROM lathe_sessions WHERE seen < {now} - interval '30 days'", {}); });
+  }
 
   std::int64_t execute(std::string_view sql, const SqlValues& values) override {
     const PgResult result = run(sql, values);
@@ -166,10 +174,40 @@ class PostgresqlDatabase final : public SqlDatabase {
     }
   }
 
-  /// Its number, or "" if it has changed nothing.
-  std::string current_transaction() {
-    const PgResult result = run("SELECT pg_current_xact_id_if_assigned()", {});
-    return PQgetvalue(result.get(), 0, 0);
+  // ---- what became of a transaction whose COMMIT was not answered
+  // Each that changes something leaves its number in this session's row. The server's own numbers would not do: one that a crash
+  // swallowed is given to another transaction. https://www.postgresql.org/docs/current/functions-info.html, pg_xact_status
+
+  /// The transaction's number, or 0 if it has changed nothing.
+  std::int64_t sign() {
+    const PgResult signed_ =
+        run("INSERT INTO lathe_sessions (session, number, seen) SELECT $1, CAST($2 AS BIGINT), {now} "
+            "WHERE pg_current_xact_id_if_assigned() IS NOT NULL "
+            "ON CONFLICT (session) DO UPDATE SET number = excluded.number, seen = excluded.seen RETURNING number",
+            {session_, transactions_ + 1});
+    return PQntuples(signed_.get()) == 1 ? ++transactions_ : 0;
+  }
+
+  bool was_committed(std::int64_t number) {
+    if (!has_sessions()) return false;
+    // Waits for the old session, where the server has not noticed its end yet: it holds the row.
+    const PgResult found = insist([&] {
+      return run(
+          "INSERT INTO lathe_sessions (session, number, seen) VALUES ($1, 0, {now}) "
+          "ON CONFLICT (session) DO UPDATE SET seen = excluded.seen RETURNING number",
+          {session_});
+    });
+    return parse_int(PQgetvalue(found.get(), 0, 0)) == number;
+  }
+
+  /// Or was the transaction the one that makes the tables?
+  bool has_sessions() {
+    for (const char* first : {"SELECT 1", "SELECT pg_advisory_xact_lock(465557414245)"}) {  // its lock: it may be at work still
+      insist([&] { return run(first, {}); });
+      const PgResult table = insist([&] { return run("SELECT to_regclass('lathe_sessions')", {}); });
+      if (PQgetisnull(table.get(), 0, 0) == 0) return true;
+    }
+    return false;
   }
 
   void finish(const char* how) {
@@ -177,18 +215,6 @@ class PostgresqlDatabase final : public SqlDatabase {
     inside_ = false;
     if (std::string_view(PQcmdStatus(result.get())) != how)
       throw InfrastructureError(str(place_, ": the transaction was rolled back (", PQcmdStatus(result.get()), ")"));
-  }
-
-  /// What became of a transaction whose COMMIT was not answered.
-  bool was_committed(const std::string& id) {
-    for (;;) {
-      const PgResult result = insist([&] { return run("SELECT pg_xact_status(CAST($1 AS xid8))", {id}); });
-      const std::string status = PQgetvalue(result.get(), 0, 0);
-      if (status == "committed") return true;
-      if (status == "aborted") return false;
-      if (status.empty()) throw InfrastructureError(str(place_, ": the server does not know what became of transaction ", id));
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // its old session has not noticed yet
-    }
   }
 
   void roll_back() {
@@ -237,6 +263,8 @@ class PostgresqlDatabase final : public SqlDatabase {
   ServerOptions options_;
   std::string place_;
   std::unique_ptr<PostgresqlConnection> connection_;
+  const std::string session_ = random_token();  // no part of any study
+  std::int64_t transactions_ = 0;
   bool inside_ = false;
   std::optional<Clock::time_point> gone_since_;  // no transaction or query has succeeded since
   int attempts_ = 0;                             // to connect, since then

@@ -84,6 +84,9 @@ class SqlDatabase {
   std::recursive_mutex mutex_;
 };
 
+/// Some 64 bits that nobody else has drawn, as text: names of sessions and studies, which are no part of any result.
+std::string random_token();
+
 /// The studies in `database`, in Optuna's schema plus lathe's tables. `create`: the tables are made if they are missing.
 /// InputError: no tables and not `create`, or a schema revision other than Optuna's v3.2.0.a.
 std::unique_ptr<Backend> sql_backend(std::shared_ptr<SqlDatabase> database, bool create);

@@ -41,8 +41,7 @@ std::string token_of(SqlDatabase& db, std::int64_t study) {
 }
 
 void add_token(SqlDatabase& db, std::int64_t study) {
-  std::random_device random;  // no part of any study
-  const std::string token = str("\"", random(), "-", random(), "\"");
+  const std::string token = '"' + random_token() + '"';
   db.execute("INSERT INTO study_system_attributes (study_id, \"key\", value_json) VALUES ($1, 'lathe:token', $2)", {study, token});
 }
 
@@ -271,12 +270,13 @@ class SqlBackend final : public Backend {
     } else if (!create && !has_table("studies")) {
       throw InputError(db_->place() + ": holds no studies");
     }
-    if (!has_table("lathe_outside"))  // the last of them
+    if (!has_table(db_->fill("{last table}")))
       db_->transaction(SqlWork::structure, [&] {
         db_->script(db_->fill("{alone}"));
         db_->script(db_->fill(optuna::kSchema));
         db_->script(db_->fill(kLatheSchema));
         db_->script(db_->fill(kOutsideSchema));
+        db_->script(db_->fill("{own tables}"));
         give_tokens();
       });
   }
@@ -403,7 +403,7 @@ class SqlBackend final : public Backend {
       throw InputError(str(db_->place(), ": the study's header is not UTF-8 (byte ", *at, ")"));
   }
 
-  bool has_table(const char* name) {
+  bool has_table(const std::string& name) {
     bool found = false;
     db_->query("{table $1}", {name}, [&](const SqlRow&) { found = true; });
     return found;
@@ -418,6 +418,11 @@ class SqlBackend final : public Backend {
 };
 
 }  // namespace
+
+std::string random_token() {
+  std::random_device random;
+  return str(random(), "-", random());
+}
 
 std::string SqlDatabase::fill(std::string_view sql) const {
   std::string out;

@@ -26,6 +26,8 @@ const std::map<std::string, std::string, std::less<>> kWords = {
     {"now_ms", "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"},
     {"and leases hold", ""},
     {"alone", ""},  // one transaction writes at a time anyway
+    {"own tables", ""},
+    {"last table", "lathe_outside"},
     {"for update", ""},
     {"for update skip locked", ""},
     {"table $1", "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1"},

@@ -1,6 +1,7 @@
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/candidate.h>
+#include <lathe/nas/transformer/proxy_fidelity.h>
 
 #include <functional>
 #include <map>
@@ -32,6 +33,8 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"positions", [](Candidate& c, const std::string& n, const Value& v) { c.positions = nn::positions_kind(as_text(n, v)); }},
       {"pooling", [](Candidate& c, const std::string& n, const Value& v) { c.pooling = nn::pooling_kind(as_text(n, v)); }},
       {"dropout", [](Candidate& c, const std::string& n, const Value& v) { c.dropout = as_real(n, v); }},
+      {"vocab", [](Candidate& c, const std::string& n, const Value& v) { c.vocab = as_integer(n, v); }},
+      {"max_tokens", [](Candidate& c, const std::string& n, const Value& v) { c.max_tokens = as_integer(n, v); }},
       {"batch_rows", [](Candidate& c, const std::string& n, const Value& v) { c.training.batch_rows = as_integer(n, v); }},
       {"batch_tokens", [](Candidate& c, const std::string& n, const Value& v) { c.training.batch_tokens = as_integer(n, v); }},
       {"optimizer",
@@ -46,11 +49,21 @@ const std::map<std::string, Setter, std::less<>>& setters() {
   return table;
 }
 
+const std::vector<std::string>& layer_fields() {
+  static const std::vector<std::string> names = {"heads", "head_dim", "expansion", "ffn", "activation"};
+  return names;
+}
+
 bool set_layer(LayerCandidate& layer, std::string_view field, const std::string& name, const Value& value) {
   if (field == "heads") {
     layer.heads = as_integer(name, value);
+  } else if (field == "head_dim") {
+    layer.head_dim = as_integer(name, value);
   } else if (field == "expansion") {
     layer.expansion = as_integer(name, value);
+    layer.ffn = 0;
+  } else if (field == "ffn") {
+    layer.ffn = as_integer(name, value);
   } else if (field == "activation") {
     layer.activation = nn::activation(as_text(name, value));
   } else {
@@ -79,11 +92,32 @@ std::optional<LayerName> layer_name(std::string_view name) {
   throw InputError(str("`", name, "` cannot be searched", near ? "; did you mean `" + *near + "`?" : ""));
 }
 
+[[noreturn]] void unknown_of_layer(const std::string& name, const LayerName& layer) {
+  const auto near = nearest(layer.field, layer_fields());
+  const std::string head = name.substr(0, name.size() - layer.field.size());
+  throw InputError(str("`", name, "` cannot be searched; ",
+                       near ? str("did you mean `", head, *near, "`?") : "of a layer: " + join(layer_fields(), ", ")));
+}
+
+/// InputError if the point gives the feed-forward width in both ways.
+void check_width(const Point& point) {
+  std::string of[2];  // who gives expansion, who ffn
+  for (std::size_t i = 0; i < point.size(); ++i) {
+    if (!point.value(i)) continue;
+    const auto layer = layer_name(point.name(i));
+    const std::string& field = layer ? layer->field : point.name(i);
+    if (field == "expansion") of[0] = point.name(i);
+    if (field == "ffn") of[1] = point.name(i);
+  }
+  if (!of[0].empty() && !of[1].empty())
+    throw InputError(str("`", of[0], "` and `", of[1], "` both give the width of the feed-forward part; search one of them"));
+}
+
 }  // namespace
 
 const std::vector<std::string>& searchable_names() {
   static const std::vector<std::string> names = [] {
-    std::vector<std::string> all = {"heads", "expansion", "activation"};
+    std::vector<std::string> all = layer_fields();
     for (const auto& [name, setter] : setters()) all.push_back(name);
     return all;
   }();
@@ -91,6 +125,7 @@ const std::vector<std::string>& searchable_names() {
 }
 
 Candidate apply(const Candidate& base, const Point& point) {
+  check_width(point);
   Candidate c = base;
   std::vector<std::pair<LayerName, std::size_t>> of_layers;
   for (std::size_t i = 0; i < point.size(); ++i) {
@@ -109,7 +144,7 @@ Candidate apply(const Candidate& base, const Point& point) {
     c.per_layer.assign(static_cast<std::size_t>(c.layers), c.all);
     for (const auto& [layer, i] : of_layers) {
       if (layer.layer >= c.per_layer.size()) throw InputError(str("`", point.name(i), "` is of a layer that is not there"));
-      if (!set_layer(c.per_layer[layer.layer], layer.field, point.name(i), *point.value(i))) unknown(layer.field);
+      if (!set_layer(c.per_layer[layer.layer], layer.field, point.name(i), *point.value(i))) unknown_of_layer(point.name(i), layer);
     }
   }
   return c;
@@ -119,24 +154,27 @@ nn::TransformerConfig Candidate::architecture(const TaskShape& task) const {
   nn::TransformerConfig a = nn::TransformerConfig::uniform({.layers = layers,
                                                             .hidden = hidden,
                                                             .heads = all.heads,
-                                                            .ffn = all.expansion * hidden,
+                                                            .ffn = 1,
                                                             .activation = all.activation,
                                                             .norm = norm,
                                                             .place = norm_place});
-  for (std::size_t i = 0; i < per_layer.size() && i < a.layers.size(); ++i) {
-    a.layers[i].heads = per_layer[i].heads;
-    a.layers[i].head_dim = 0;
-    a.layers[i].ffn = per_layer[i].expansion * hidden;
-    a.layers[i].activation = per_layer[i].activation;
+  for (std::size_t i = 0; i < a.layers.size(); ++i) {
+    const LayerCandidate& layer = i < per_layer.size() ? per_layer[i] : all;
+    a.layers[i] = {layer.heads, layer.head_dim, layer.ffn != 0 ? layer.ffn : layer.expansion * hidden, layer.activation};
   }
   a.vocab_size = task.vocab_size;
-  a.max_tokens = task.max_tokens;
+  if (vocab != 0) {
+    const auto learned = task.vocabularies.find(vocab);
+    if (learned == task.vocabularies.end()) throw InputError(str("no vocabulary of ", vocab, " tokens was learned"));
+    a.vocab_size = learned->second;
+  }
+  a.max_tokens = max_tokens != 0 ? max_tokens : task.max_tokens;
   a.classes = task.classes;
   a.type_vocab_size = task.pair ? 2 : 0;
   a.positions = positions;
   a.pooling = pooling;
   a.dropout = a.attention_dropout = a.head_dropout = dropout;
-  return a;
+  return width_share == 1 && depth_share == 1 ? a : scaled(a, width_share, depth_share);
 }
 
 }  // namespace lathe::nas

@@ -1,14 +1,16 @@
 // Candidates: what a point of a search space means, an architecture and the way to train it.
 //
-// Parameters of the space bear the names of configuration keys without their table: layers, hidden, heads, expansion,
-// activation, norm, norm_place, positions, pooling, dropout, lr, weight_decay, batch_rows, …; heads, expansion and activation also
-// one by one for each layer, as "layers[i].heads". What the space does not vary keeps the value of the base candidate.
+// Parameters of the space bear the names of configuration keys without their table: layers, hidden, heads, head_dim, expansion,
+// ffn, activation, norm, norm_place, positions, pooling, dropout, vocab, max_tokens, lr, weight_decay, batch_rows, …; heads,
+// head_dim, expansion, ffn and activation also one by one for each layer, as "layers[i].heads". What the space does not vary keeps
+// the value of the base candidate. `expansion` and `ffn` are two words for one width: a point has one of them.
 #pragma once
 #include <lathe/nas/value.h>
 #include <lathe/nn/config.h>
 #include <lathe/train/config.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,11 +20,15 @@ namespace lathe::nas {
 struct TaskShape {
   Index vocab_size = 0, max_tokens = 128, classes = 2;
   bool pair = false;  ///< two texts, told apart by type embeddings
+  /// Where the size of the vocabulary is searched: what Candidate::vocab asks for → how many tokens were learned (encodings.h).
+  std::map<Index, Index> vocabularies = {};
 };
 
 struct LayerCandidate {
-  Index heads = 4, expansion = 4;  ///< feed-forward width = expansion · hidden
+  Index heads = 4, expansion = 4;  ///< feed-forward width = expansion · hidden …
   UnaryOp activation = UnaryOp::kGeluTanh;
+  Index head_dim = 0;  ///< columns of a head; 0: hidden / heads
+  Index ffn = 0;       ///< … unless this is its width
   bool operator==(const LayerCandidate&) const = default;
 };
 
@@ -35,14 +41,18 @@ struct Candidate {
   nn::Positions positions = nn::Positions::kLearned;
   nn::Pooling pooling = nn::Pooling::kMean;
   double dropout = 0.1;  ///< embedding output, residual branches, attention weights, pooled vector
+  Index vocab = 0;       ///< tokens asked for when the vocabulary was learned; 0: that of the task
+  Index max_tokens = 0;  ///< longer texts are cut; 0: as the task says
   train::TrainConfig training;
+  /// Of a proxy (proxy_fidelity.h): architecture() is a smaller network of the same kind, by these shares of its width and depth.
+  double width_share = 1, depth_share = 1;
 
-  /// The architecture, not validated.
+  /// The architecture, not validated. InputError if no vocabulary of size `vocab` was learned.
   nn::TransformerConfig architecture(const TaskShape& task) const;
 };
 
-/// `base` with the point's values put in. InputError for a parameter that means nothing here (nearest name) or a value of the wrong
-/// type.
+/// `base` with the point's values put in. InputError for a parameter that means nothing here (nearest name), a value of the wrong
+/// type, or both `expansion` and `ffn`.
 Candidate apply(const Candidate& base, const Point& point);
 
 /// Names that a space may use, without the per-layer forms.

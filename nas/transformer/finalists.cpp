@@ -5,6 +5,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/final_run_file.h>
 #include <lathe/nas/transformer/finalists.h>
+#include <lathe/nas/transformer/intervals.h>
 #include <lathe/nn/weights.h>
 #include <lathe/tensor/backend.h>
 
@@ -33,14 +34,18 @@ fs::path run_folder(const FinalistSetting& setting, const Finalist& finalist, in
 class FinalTraining {
  public:
   FinalTraining(const Finalist& finalist, int seed, const data::EncodedSplits& data, const FinalistSetting& setting)
-      : finalist_(finalist), setting_(setting), data_(data), folder_(run_folder(setting, finalist, seed)) {
+      : finalist_(finalist),
+        setting_(setting),
+        own_rows_(setting.encodings ? setting.encodings->rows(finalist.candidate) : nullptr),
+        data_(own_rows_ ? *own_rows_ : data),
+        folder_(run_folder(setting, finalist, seed)) {
     run_.seed = seed;
     identity_ = JsonWriter()
                     .begin_object()
                     .member("numerics", numerics_tag(setting.backend))
                     .member("seed", setting.seed)
                     .member("trial", stream_trial(finalist, seed))
-                    .member("data", to_hex(data.hash))
+                    .member("data", to_hex(data_.hash))
                     .key("architecture")
                     .raw(finalist.candidate.architecture(setting.task).to_json())
                     .key("training")
@@ -125,31 +130,32 @@ class FinalTraining {
 
   const Finalist& finalist_;
   const FinalistSetting& setting_;
+  std::shared_ptr<const data::EncodedSplits> own_rows_;  // null: those of all
   const data::EncodedSplits& data_;
   fs::path folder_;
   std::string identity_;
   FinalRun run_;
 };
 
-FinalistResult summarise(FinalistResult result, train::Metric metric, std::size_t test_rows) {
-  std::vector<double> test;
+FinalistResult summarise(FinalistResult result, const FinalistSetting& setting, const data::EncodedDataset& test) {
+  std::vector<std::vector<std::int32_t>> answers;
   for (const FinalRun& run : result.runs) {
     if (!run.failure.empty()) continue;
-    test.push_back(run.test.of(metric));
-    result.valid += run.valid.of(metric);
+    answers.push_back(run.test_labels);
+    result.valid += run.valid.of(setting.metric);
+    result.test += run.test.of(setting.metric);
     result.test_macro_f1 += run.test.macro_f1;
   }
-  if (test.empty()) return result;
-  const auto n = static_cast<double>(test.size());
-  for (const double value : test) result.test += value / n;
+  if (answers.empty()) return result;
+  const auto n = static_cast<double>(answers.size());
   result.valid /= n;
+  result.test /= n;
   result.test_macro_f1 /= n;
-  double variance = 0;
-  for (const double value : test) variance += (value - result.test) * (value - result.test);
-  variance = test.size() > 1 ? variance / (n - 1) : 0;
-  const double p = result.test;
-  result.half_width =
-      1.959963984540054 * math::sqrt(variance / n + p * (1 - p) / static_cast<double>(std::max<std::size_t>(test_rows, 1)));
+  const ScoreInterval interval =
+      score_interval(answers, test.labels, static_cast<std::int32_t>(setting.task.classes), setting.metric);
+  result.low = interval.low;
+  result.high = interval.high;
+  result.half_width = (interval.high - interval.low) / 2;
   return result;
 }
 
@@ -163,6 +169,30 @@ const FinalRun* FinalistResult::best_run() const {
   return best;
 }
 
+double FinalistResult::value(Quantity quantity) const {
+  if (!is_measured(quantity)) return known_value(quantity, cost);
+  double sum = 0;
+  int good = 0;
+  for (const FinalRun& run : runs) {
+    if (!run.failure.empty()) continue;
+    sum += measured_value(quantity, run.valid);
+    ++good;
+  }
+  return sum / good;
+}
+
+std::vector<TargetCheck> check_targets(const FinalistResult& result, const FinalistResult& fallback,
+                                       std::span<const Target> targets) {
+  std::vector<TargetCheck> checks;
+  if (!result.best_run() || !fallback.best_run()) return checks;
+  for (const Target& target : targets) {
+    const Limit limit = target.limit(fallback.value(target.quantity));
+    const double value = result.value(target.quantity);
+    checks.push_back({limit.text, value, limit.bound, limit.holds(value)});
+  }
+  return checks;
+}
+
 fs::path weights_file(const FinalistSetting& setting, const Finalist& finalist, int seed) {
   return run_folder(setting, finalist, seed) / "model.safetensors";
 }
@@ -174,7 +204,9 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     results[i].finalist = finalists[i];
     results[i].summary = finalists[i].candidate.architecture(setting.task).summary();
-    results[i].cost = cost_of(finalists[i].candidate, setting.task, data.train);
+    const Candidate& candidate = finalists[i].candidate;
+    results[i].cost = cost_of(candidate, setting.task, setting.encodings ? setting.encodings->rows(candidate)->train : data.train);
+    if (setting.latency) results[i].cost.latency_ns = setting.latency(candidate.architecture(setting.task));
     results[i].runs.resize(seeds);
   }
   std::atomic<std::size_t> next{0};
@@ -203,18 +235,41 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
   work();
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
-  for (FinalistResult& result : results) result = summarise(std::move(result), setting.metric, data.test.rows());
+  for (FinalistResult& result : results) result = summarise(std::move(result), setting, data.test);
   return results;
 }
 
-int choose_winner(std::span<const FinalistResult> results) {
+namespace {
+
+/// Is `a` a better winner than `b`, which came earlier? `holds`: all targets.
+bool wins(const FinalistResult& a, bool a_holds, const FinalistResult& b, bool b_holds, const WinnerRule& rule) {
+  if (a_holds != b_holds) return a_holds;
+  if (rule.first) {
+    const Direction direction = info(*rule.first).direction;
+    const double x = a.value(*rule.first), y = b.value(*rule.first);
+    if (x != y) return better(x, y, direction);
+  }
+  return a.valid != b.valid ? a.valid > b.valid : a.cost.parameters < b.cost.parameters;
+}
+
+}  // namespace
+
+int choose_winner(std::span<const FinalistResult> results, const WinnerRule& rule) {
+  const FinalistResult* fallback = nullptr;
+  for (const FinalistResult& r : results)
+    if (r.finalist.trial < 0) fallback = &r;
+  const auto holds = [&](const FinalistResult& r) {
+    if (!fallback) return true;
+    const std::vector<TargetCheck> checks = check_targets(r, *fallback, rule.targets);
+    return std::all_of(checks.begin(), checks.end(), [](const TargetCheck& check) { return check.holds; });
+  };
   int winner = -1;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const FinalistResult& r = results[i];
     if (!r.best_run() || (r.finalist.trial < 0 && results.size() > 1)) continue;
     if (winner >= 0) {
       const FinalistResult& w = results[static_cast<std::size_t>(winner)];
-      if (r.valid < w.valid || (r.valid == w.valid && r.cost.parameters >= w.cost.parameters)) continue;
+      if (!wins(r, holds(r), w, holds(w), rule)) continue;
     }
     winner = static_cast<int>(i);
   }
@@ -242,6 +297,7 @@ PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a,
   double variance = 0;
   for (const double d : differences) variance += (d - result.mean) * (d - result.mean);
   if (labels.size() > 1) result.half_width = 1.959963984540054 * math::sqrt(variance / (n - 1) / n);
+  result.p_value = sign_flip_p_value(differences);
   return result;
 }
 

@@ -65,6 +65,10 @@ std::string model_card(const RunResults& r, const std::string& license) {
              markdown_code(r.data.hash), ".\n\n", test_section(r));
   out += str("## Architecture\n\n", markdown_text(m.architecture), ": ", with_commas(m.params), " parameters",
              m.bytes > 0 ? ", " + megabytes(m.bytes) : "", ".");
+  if (m.latency && m.latency->p50 - m.latency->p50 == 0)
+    out += str(" One text takes ", fixed(m.latency->p50, 2), " ms (95 % within ", fixed(m.latency->p95, 2), " ms) on ",
+               r.host.cpu.empty() ? std::string("the machine of the search") : markdown_text(r.host.cpu), ", ",
+               r.latency ? r.latency->threads : 1, r.latency && r.latency->threads > 1 ? " threads" : " thread", ".");
   if (!m.parameters.empty()) out += " Searched: " + markdown_text(point_text(m.parameters)) + ".";
   out +=
       str("\n\n## Limits\n\nTrained on ", markdown_text(r.data.name), " alone; other kinds of text are untested. Texts are cut at ",

@@ -1,7 +1,6 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/objective.h>
-#include <lathe/nn/cost.h>
 #include <lathe/train/trainer.h>
 
 #include <algorithm>
@@ -10,7 +9,16 @@
 namespace lathe::nas {
 namespace {
 
-/// How the meta device updates parameters: the candidate's optimizer, for its FLOPs and its state's memory.
+std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::int64_t count) {
+  std::vector<std::int32_t> lengths;
+  for (std::size_t i = 0; i < rows.rows(); ++i) lengths.push_back(rows.length(i));
+  std::sort(lengths.begin(), lengths.end(), std::greater<>());
+  lengths.resize(std::min<std::size_t>(lengths.size(), static_cast<std::size_t>(std::max<std::int64_t>(count, 1))));
+  return lengths;
+}
+
+}  // namespace
+
 nn::MakeUpdate update_of(const train::TrainConfig& config) {
   return [config](const std::vector<Var>& parameters) -> std::function<void()> {
     std::shared_ptr<optim::Optimizer> optimizer;
@@ -25,16 +33,6 @@ nn::MakeUpdate update_of(const train::TrainConfig& config) {
     };
   };
 }
-
-std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::int64_t count) {
-  std::vector<std::int32_t> lengths;
-  for (std::size_t i = 0; i < rows.rows(); ++i) lengths.push_back(rows.length(i));
-  std::sort(lengths.begin(), lengths.end(), std::greater<>());
-  lengths.resize(std::min<std::size_t>(lengths.size(), static_cast<std::size_t>(std::max<std::int64_t>(count, 1))));
-  return lengths;
-}
-
-}  // namespace
 
 CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const data::EncodedDataset& train) {
   const nn::TransformerConfig architecture = candidate.architecture(task);
@@ -65,11 +63,39 @@ CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const d
   const std::int64_t rows =
       training.batch_tokens > 0 ? training.batch_tokens / std::max<std::int64_t>(mean, 1) : training.batch_rows;
   cost.training_bytes = nn::cost_of(architecture, longest_rows(train, rows), update).training_peak_bytes;
+  const std::int32_t longest[] = {static_cast<std::int32_t>(architecture.max_tokens)};
+  cost.inference_bytes = nn::cost_of(architecture, longest).inference_peak_bytes;
   return cost;
 }
 
 TrainingObjective::TrainingObjective(TrainingSetting setting, const data::EncodedDataset& train, const data::EncodedDataset& valid)
-    : setting_(std::move(setting)), train_(train), valid_(valid) {}
+    : setting_(std::move(setting)), train_(train), valid_(valid) {
+  if (setting_.latency) return;
+  const CandidateCost no_latency;
+  for (const Quantity q : setting_.objectives)
+    if (q == Quantity::kLatency) known_value(q, no_latency);  // throws
+  for (const Limit& limit : setting_.limits)
+    if (limit.quantity == Quantity::kLatency) known_value(limit.quantity, no_latency);
+}
+
+// A data set of the caller's is passed on without an owner.
+std::shared_ptr<const data::EncodedDataset> TrainingObjective::train_rows(const Candidate& candidate) const {
+  if (!setting_.encodings) return {std::shared_ptr<void>(), &train_};
+  const auto splits = setting_.encodings->rows(candidate);
+  return {splits, &splits->train};
+}
+
+std::shared_ptr<const data::EncodedDataset> TrainingObjective::valid_rows(const Candidate& candidate) const {
+  if (!setting_.encodings) return {std::shared_ptr<void>(), &valid_};
+  const auto splits = setting_.encodings->rows(candidate);
+  return {splits, &splits->valid};
+}
+
+CandidateCost TrainingObjective::cost(const Candidate& candidate) const {
+  CandidateCost cost = cost_of(candidate, setting_.task, *train_rows(candidate));
+  if (setting_.latency) cost.latency_ns = setting_.latency(candidate.architecture(setting_.task));
+  return cost;
+}
 
 CandidateCost TrainingObjective::cost(const Point& params) const {
   const std::string key = params.json();
@@ -77,7 +103,7 @@ CandidateCost TrainingObjective::cost(const Point& params) const {
     const std::lock_guard lock(mutex_);
     if (const auto found = costs_.find(key); found != costs_.end()) return found->second;
   }
-  const CandidateCost cost = cost_of(candidate(params), setting_.task, train_);
+  const CandidateCost cost = this->cost(candidate(params));
   const std::lock_guard lock(mutex_);
   return costs_.emplace(key, cost).first->second;
 }
@@ -89,14 +115,11 @@ Plan TrainingObjective::plan(const Point& params) const {
   plan.segments.clear();
   for (std::int64_t epoch = 1; epoch <= c.training.epochs; ++epoch)
     plan.segments.push_back({0, static_cast<int>(epoch), ticks_of_flops(static_cast<std::uint64_t>(cost.epoch_flops))});
-  plan.attributes = JsonWriter()
-                        .begin_object()
-                        .member("params", cost.parameters)
-                        .member("flops", cost.sentence_flops)
-                        .member("memory", cost.training_bytes)
-                        .member("arch", c.architecture(setting_.task).summary())
-                        .end_object()
-                        .text();
+  JsonWriter attributes;
+  attributes.begin_object().member("params", cost.parameters).member("flops", cost.sentence_flops);
+  attributes.member("memory", cost.training_bytes).member("memory_mb", known_value(Quantity::kMemory, cost));
+  if (cost.latency_ns >= 0) attributes.member("latency_ms", known_value(Quantity::kLatency, cost));
+  plan.attributes = attributes.member("arch", c.architecture(setting_.task).summary()).end_object().text();
   return plan;
 }
 
@@ -109,12 +132,30 @@ std::optional<std::string> TrainingObjective::refuse(const Point& params) const 
   } catch (const InputError& error) {
     return error.what();  // a point that is no model is a point to skip
   }
-  if (setting_.limits.params > 0) {
-    const std::int64_t parameters = nn::count_parameters(architecture);
-    if (parameters > setting_.limits.params)
-      return str("limits.params = ", setting_.limits.params, ", this model has ", parameters);
-  }
+  // Parameters are counted without a run on the meta device: they alone, before everything.
+  const auto broken = [](const Limit& limit, double value) {
+    const std::string unit = info(limit.quantity).unit;
+    return str(limit.text, ", this model has ", unit.empty() ? std::to_string(static_cast<std::int64_t>(value)) : number(value),
+               unit.empty() ? "" : " ", unit);
+  };
+  for (const Limit& limit : setting_.limits)
+    if (limit.quantity == Quantity::kParams)
+      if (const auto value = static_cast<double>(nn::count_parameters(architecture)); !limit.holds(value))
+        return broken(limit, value);
+  for (const Limit& limit : setting_.limits)
+    if (!is_measured(limit.quantity) && limit.quantity != Quantity::kParams)
+      if (const double value = known_value(limit.quantity, cost(params)); !limit.holds(value)) return broken(limit, value);
   return {};
+}
+
+SegmentResult TrainingObjective::result_of(const Point& params, const train::Scores& scores) const {
+  SegmentResult result;
+  const auto value = [&](Quantity q) { return is_measured(q) ? measured_value(q, scores) : known_value(q, cost(params)); };
+  for (const Quantity q : setting_.objectives) result.values.push_back(value(q));
+  if (result.values.empty()) result.values.push_back(scores.of(setting_.base.training.metric));
+  for (const Limit& limit : setting_.limits)
+    if (is_measured(limit.quantity)) result.constraints.push_back(limit.excess(value(limit.quantity)));
+  return result;
 }
 
 SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) {
@@ -123,7 +164,8 @@ SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& 
   Context context(
       {.backend = setting_.backend, .threads = 1, .seed = segment.seed, .trial = static_cast<std::uint64_t>(segment.trial)});
   try {
-    train::Trainer trainer(context, architecture, c.training, train_, valid_);
+    const auto train = train_rows(c), valid = valid_rows(c);
+    train::Trainer trainer(context, architecture, c.training, *train, *valid);
     if (std::optional<Checkpoint::State> state = checkpoint.load()) {
       try {
         trainer.restore(std::move(state->bytes), "checkpoint");
@@ -134,7 +176,8 @@ SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& 
     while (trainer.epoch() <= segment.index) trainer.run_epoch(segment.stop_requested);
     const train::EpochResult& last = trainer.history()[static_cast<std::size_t>(segment.index)];
     if (trainer.epoch() < c.training.epochs) checkpoint.save(trainer.checkpoint());
-    SegmentResult result = SegmentResult::of(last.valid.of(c.training.metric));
+    const bool metric_first = setting_.objectives.empty() || setting_.objectives[0] == quantity_of(setting_.base.training.metric);
+    SegmentResult result = result_of(params, metric_first ? last.valid : trainer.best()->valid);  // set_objectives()
     result.unit_done = trainer.out_of_patience() && trainer.epoch() < c.training.epochs;
     result.digest = trainer.weights_hash().substr(0, 16);
     result.attributes = JsonWriter()

@@ -77,15 +77,15 @@ SpaceSample sample_space(const Space& space, const TrainingObjective& objective,
   return sample;
 }
 
-SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, const data::EncodedDataset& train,
-                         double seconds) {
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, double seconds) {
   const std::vector<std::size_t> order = by_flops(sample);
   std::vector<SpeedPoint> points;
   for (const std::size_t percent : {10u, 50u, 90u}) {
     const std::size_t i = order[(order.size() - 1) * percent / 100];
     const auto flops = static_cast<double>(sample.costs[i].epoch_flops);
     if (!points.empty() && points.back().epoch_flops == flops) continue;
-    const double measured = measure_epoch(objective.candidate(sample.points[i]), objective.setting(), train, seconds / 3);
+    const Candidate candidate = objective.candidate(sample.points[i]);
+    const double measured = measure_epoch(candidate, objective.setting(), *objective.train_rows(candidate), seconds / 3);
     points.push_back({flops, points.empty() ? measured : std::max(measured, points.back().epoch_seconds)});
   }
   return SpeedModel(std::move(points));
@@ -108,6 +108,7 @@ Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const Sear
   const double of_base = speed.epoch_seconds(static_cast<double>(base.epoch_flops));
   const auto w = static_cast<double>(workers);
   result.search_seconds = static_cast<double>(size.trials * size.epochs) * mean / w;
+  result.preparation_seconds = static_cast<double>(size.baselines * size.epochs) * of_base;
   if (size.finalists > 0)
     result.finalist_seconds =
         static_cast<double>(size.seeds * size.finalist_epochs) * (static_cast<double>(size.finalists) * mean_larger + of_base) / w;
@@ -135,7 +136,7 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
     SearchSize one = size;
     one.trials = 1;
     const Estimate cost = estimate(sample, speed, one, base, workers);
-    const double left = seconds - std::max(cost.finalist_seconds, 0.25 * seconds);
+    const double left = seconds - cost.preparation_seconds - std::max(cost.finalist_seconds, 0.25 * seconds);
     return static_cast<std::int64_t>(left / cost.search_seconds);
   };
   // A handful of trials is no search: shorter ones before so few.

@@ -39,19 +39,20 @@ struct SpaceSample {
 SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws = 100);
 
 /// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all.
-SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, const data::EncodedDataset& train,
-                         double seconds = 1.5);
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, double seconds = 1.5);
 
 /// The sizes of a search, as in the configuration.
 struct SearchSize {
   std::int64_t trials = 32, epochs = 3;
   std::int64_t finalists = 3, seeds = 3, finalist_epochs = 3;
+  std::int64_t baselines = 0;  ///< trainings of the default before the first proposal (baseline.h)
 };
 
 struct Estimate {
   double search_seconds = 0, finalist_seconds = 0;
-  std::int64_t worker_bytes = 0;  ///< largest accounted peak of the sample
-  double total() const { return search_seconds + finalist_seconds; }
+  double preparation_seconds = 0;  ///< of `baselines`, one after the other
+  std::int64_t worker_bytes = 0;   ///< largest accounted peak of the sample
+  double total() const { return preparation_seconds + search_seconds + finalist_seconds; }
 };
 /// Without early stopping, so rather too long than too short. Finalists are assumed to be of the larger half; the default is
 /// trained with them. Trainings are spread over `workers`.

@@ -29,6 +29,7 @@ std::string search_markdown(const RunResults& r) {
   std::string out =
       str("\n## Search\n\n", markdown_text(search_sentence(r)), ". Sampler ", markdown_text(r.study.sampler), ", stopping ",
           markdown_text(r.study.pruner), ", ", r.study.virtual_workers, " virtual workers, seed ", r.study.seed, ".\n");
+  for (const std::string& sentence : outlook_sentences(r)) out += "\n" + markdown_text(sentence) + ".\n";
   if (r.trials.empty()) return out;
   const std::vector<std::size_t> order = trials_by_value(r);
   const std::size_t shown = std::min(kTrialsShown, order.size());
@@ -42,6 +43,47 @@ std::string search_markdown(const RunResults& r) {
                markdown_text(point_text(t.parameters) + (t.note.empty() ? "" : "; " + t.note)), " |\n");
   }
   return out;
+}
+
+std::string why_markdown(const RunResults& r) {
+  const Explanation& why = r.why;
+  if (why.parameters.empty()) return "";
+  std::string out =
+      "\n## What mattered\n\nShare of PED-ANOVA: how much the best tenth of the trials differs from all in this "
+      "parameter.\n\n| parameter | importance | best trials at the edge |\n|-|-:|-|\n";
+  std::vector<const ParameterRow*> rows;
+  for (const ParameterRow& p : why.parameters) rows.push_back(&p);
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const ParameterRow* a, const ParameterRow* b) { return a->importance > b->importance; });
+  for (const ParameterRow* p : rows)
+    out += str("| ", markdown_text(p->name), " | ", fixed(100 * p->importance, 0), " % | ", markdown_text(p->edge), " |\n");
+  if (why.effects.empty()) return out;
+  out +=
+      str("\nOne choice of #", why.trial,
+          " changed: the difference in validation, from trials that differ in nothing else or from local means over all (with the "
+          "number of trials behind it).\n\n| parameter | chosen | instead | difference | from |\n|-|-|-|-:|-|\n");
+  for (const Effect& e : why.effects)
+    out += str("| ", markdown_text(e.parameter), " | ", markdown_text(e.chosen), " | ", markdown_text(e.other), " | ",
+               signed_score(e.difference), e.error - e.error == 0 ? " ± " + score(1.96 * e.error) : std::string(), " | ",
+               fixed(e.trials, e.source == Effect::Source::estimate ? 1 : 0), " ", source_name(e.source), " |\n");
+  return out;
+}
+
+std::string cost_markdown(const RunResults& r) {
+  std::string out;
+  if (!r.layers.empty()) {
+    out += "\n| part | parameters | FLOPs | memory | ms |\n|-|-:|-:|-:|-:|\n";
+    for (const LayerCostRow& l : r.layers)
+      out += str("| ", markdown_text(l.name), " | ", with_commas(l.params), " | ", with_commas(l.flops), " | ", megabytes(l.memory),
+                 " | ", l.ms - l.ms == 0 ? fixed(l.ms, 3) : "", " |\n");
+  }
+  if (r.latency)
+    out +=
+        str("\nLatency predicted against measured: Kendall's τ ", fixed(r.latency->tau, 3), ", mean error ",
+            fixed(100 * r.latency->mean_error, 1), " % on ", r.latency->samples.size(), " architectures (batch ", r.latency->batch,
+            ", ", r.latency->tokens, " tokens, ", r.latency->threads, r.latency->threads == 1 ? " thread)" : " threads)",
+            r.latency->note.empty() ? std::string() : "; " + markdown_text(r.latency->note), ".\n");
+  return out.empty() ? out : "\n## Cost\n" + out;
 }
 
 std::string mistakes_markdown(const RunResults& r) {
@@ -88,7 +130,8 @@ std::string report_markdown(const RunResults& r) {
                         "\nTest: ", with_commas(r.data.test_rows),
                         " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation.\n\n");
   for (const std::string& sentence : verdict_sentences(r)) out += "- " + markdown_text(sentence) + "\n";
-  return out + data_markdown(r) + search_markdown(r) + mistakes_markdown(r) + repeat_markdown(r);
+  return out + data_markdown(r) + search_markdown(r) + why_markdown(r) + mistakes_markdown(r) + cost_markdown(r) +
+         repeat_markdown(r);
 }
 
 }  // namespace lathe::nas

@@ -72,6 +72,59 @@ std::string score(double value) { return finite(value) ? fixed(value, 4) : "-"; 
 
 std::string signed_score(double value) { return (finite(value) && value >= 0 ? "+" : "") + score(value); }
 
+std::string interval_text(const ModelRow& m) {
+  const bool known = finite(m.low) && finite(m.high);
+  const double low = known ? m.low : m.test - m.half_width, high = known ? m.high : m.test + m.half_width;
+  return finite(low) && finite(high) ? str(fixed(low, 3), "–", fixed(high, 3)) : std::string("-");
+}
+
+std::string interval_text(const BaselineRow& b, const std::string& metric) {
+  ModelRow row;
+  row.test = baseline_score(b, metric);
+  row.half_width = b.half_width;
+  row.low = b.low;
+  row.high = b.high;
+  return interval_text(row);
+}
+
+std::string duration_text(double seconds) {
+  if (!finite(seconds) || seconds < 0) return "-";
+  if (seconds < 10) return fixed(seconds, 1) + " s";
+  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  if (whole < 60) return str(whole, " s");
+  if (whole < 3600) return str(whole / 60, " m ", whole % 60, " s");
+  return str(whole / 3600, " h ", whole % 3600 / 60, " m");
+}
+
+std::vector<std::string> outlook_sentences(const RunResults& r) {
+  std::vector<std::string> out;
+  const Explanation& why = r.why;
+  const double best = why.outlook.empty() ? 0 : [&] {
+    double value = why.outlook.back().median;
+    for (const BestAfter& b : why.outlook)
+      if (b.trials == static_cast<std::size_t>(why.finished_trials)) value = b.median;
+    return value;
+  }();
+  if (!why.by_luck.empty()) {
+    const BestAfter& luck = why.by_luck.back();
+    out.push_back(str("Luck alone, ", with_commas(static_cast<std::int64_t>(luck.trials)), " trials like its ", why.random_trials,
+                      " random ones, would have found ", score(luck.median), " (90 %: ", fixed(luck.low, 3), "–",
+                      fixed(luck.high, 3), "); the search found ", score(best),
+                      best > luck.high ? ": better than luck" : ": luck could have done as well"));
+  }
+  if (!why.outlook.empty()) {
+    const BestAfter& twice = why.outlook.back();
+    const double gain = twice.median - best;
+    out.push_back(str("With twice the budget, ", with_commas(static_cast<std::int64_t>(twice.trials)),
+                      " trials, the best would be ",
+                      gain > 0.0005 || gain < -0.0005
+                          ? str("about ", score(twice.median), " (90 %: ", fixed(twice.low, 3), "–", fixed(twice.high, 3), ")")
+                          : str("no better in half of the cases, and ", fixed(twice.high, 3), " with luck (95 %)"),
+                      ", if the further trials were drawn as these were; a sampler that goes on learning may do better"));
+  }
+  return out;
+}
+
 std::string megabytes(std::int64_t bytes) {
   return bytes > 0 ? fixed(static_cast<double>(bytes) / 1e6, bytes < 100'000 ? 3 : 1) + " MB" : "";
 }
@@ -111,9 +164,10 @@ std::string search_sentence(const RunResults& r) {
     failed += t.state == TrialState::failed;
     running += t.state == TrialState::running;
   }
-  std::string out = str(with_commas(static_cast<std::int64_t>(r.trials.size())), r.trials.size() == 1 ? " trial" : " trials",
-                        " from ", r.study.space, " architectures: ", with_commas(complete), " complete, ", with_commas(pruned),
-                        " stopped early, ", with_commas(failed), " failed");
+  std::string out =
+      str(with_commas(static_cast<std::int64_t>(r.trials.size())), r.trials.size() == 1 ? " trial" : " trials", " from ",
+          r.study.space == "infinite" ? std::string("infinitely many") : r.study.space, " architectures: ", with_commas(complete),
+          " complete, ", with_commas(pruned), " stopped early, ", with_commas(failed), " failed");
   if (running > 0) out += str(", ", with_commas(running), " not finished");
   if (complete > 0)
     if (const TrialRow& best = r.trials[trials_by_value(r).front()]; best.value && best.state == TrialState::complete)
@@ -129,13 +183,13 @@ std::string model_table_markdown(const RunResults& r) {
     const ModelRow& m = r.models[i];
     out += str("| ", static_cast<int>(i) == r.winner ? "**winner**" : "", " | ", markdown_text(m.name), " | ",
                markdown_text(m.architecture), " | ",
-               all_failed(m) ? std::string("failed") : str(score(m.test), " ± ", score(m.half_width)), " | ",
+               all_failed(m) ? std::string("failed") : str(score(m.test), " (", interval_text(m), ")"), " | ",
                all_failed(m) ? std::string() : score(m.valid), " | ", with_commas(m.params), " | ", megabytes(m.bytes), " | ",
                m.to_default ? str(signed_score(m.to_default->mean), " ± ", score(m.to_default->half_width)) : "", " |\n");
   }
   for (const BaselineRow& b : r.baselines)
-    out +=
-        str("| | ", markdown_text(b.name), " | | ", score(baseline_score(b, r.metric)), " ± ", score(b.half_width), " | | | | |\n");
+    out += str("| | ", markdown_text(b.name), " | | ", score(baseline_score(b, r.metric)), " (", interval_text(b, r.metric),
+               ") | | | | |\n");
   return out;
 }
 

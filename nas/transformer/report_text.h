@@ -17,6 +17,13 @@ std::string score(double value);
 std::string signed_score(double value);
 /// "5.2 MB" (10⁶).
 std::string megabytes(std::int64_t bytes);
+/// "0.831–0.853": the 95 % interval of a test score.
+std::string interval_text(const ModelRow& model);
+std::string interval_text(const BaselineRow& baseline, const std::string& metric);
+/// "6 m 10 s".
+std::string duration_text(double seconds);
+/// What the search would do with twice the budget, and whether it beat luck; each with its assumption. May be empty.
+std::vector<std::string> outlook_sentences(const RunResults& results);
 /// A baseline in the metric of the run.
 double baseline_score(const BaselineRow& baseline, const std::string& metric);
 /// No seed of it gave a model.

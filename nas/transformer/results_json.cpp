@@ -4,6 +4,7 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/results.h>
+#include <lathe/nas/transformer/results_parts_json.h>
 
 #include <nlohmann/json.hpp>
 
@@ -30,14 +31,10 @@ void pairs(JsonWriter& json, const char* name, const Pairs& values) {
   json.end_array();
 }
 
-void scores(JsonWriter& json, const train::Scores& s) {
-  json.begin_array().value(s.accuracy).value(s.macro_f1).value(s.loss).end_array();
-}
-
 void difference(JsonWriter& json, const char* name, const std::optional<PairedDifference>& d) {
   json.key(name);
   if (d) {
-    json.begin_array().value(d->mean).value(d->half_width).end_array();
+    json.begin_array().value(d->mean).value(d->half_width).value(d->p_value).end_array();
   } else {
     json.null();
   }
@@ -61,6 +58,7 @@ void write_study(JsonWriter& json, const StudySummaryRow& s) {
   json.member("sampler", s.sampler).member("pruner", s.pruner).member("numerics", s.numerics).member("seed", s.seed);
   json.member("events", s.events).member("virtual_workers", s.virtual_workers).member("budget", s.budget);
   json.member("finished", s.finished).member("exhausted", s.exhausted).member("space", s.space);
+  if (!s.objectives.empty()) pairs(json, "objectives", s.objectives);
   list(json, "hints", s.hints);
   json.end_object();
 }
@@ -76,7 +74,9 @@ void write_trial(JsonWriter& json, const TrialRow& t) {
   pairs(json, "parameters", t.parameters);
   list(json, "curve", t.curve);
   json.member("params", t.params).member("flops", t.flops).member("memory", t.memory);
-  json.member("finish_event", t.finish_event).member("note", t.note).end_object();
+  json.member("finish_event", t.finish_event).member("note", t.note);
+  write_more(json, t);
+  json.end_object();
 }
 
 void write_model(JsonWriter& json, const ModelRow& m) {
@@ -87,17 +87,18 @@ void write_model(JsonWriter& json, const ModelRow& m) {
   json.member("seeds", m.seeds).member("failed", m.failed);
   difference(json, "to_default", m.to_default);
   json.key("curves").begin_array();
-  for (const std::vector<train::EpochResult>& curve : m.curves) {
-    json.begin_array();
-    for (const train::EpochResult& e : curve) {
-      json.begin_object().member("epoch", e.epoch).member("train_loss", e.train_loss).member("best", e.best);
-      json.member("steps", e.steps).member("tokens", e.tokens).key("valid");
-      scores(json, e.valid);
-      json.end_object();
+  for (const std::vector<train::EpochResult>& curve : m.curves) write_epochs(json, curve);
+  json.end_array();
+  write_more(json, m);
+  if (!m.targets.empty()) {
+    json.key("targets").begin_array();
+    for (const TargetCheck& t : m.targets) {
+      json.begin_object().member("text", t.text).member("value", t.value).member("bound", t.bound);
+      json.member("holds", t.holds).end_object();
     }
     json.end_array();
   }
-  json.end_array().end_object();
+  json.end_object();
 }
 
 Pairs pairs_of(const Json& json) {
@@ -106,11 +107,13 @@ Pairs pairs_of(const Json& json) {
   return out;
 }
 
-double real(const Json& json) { return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>(); }
+double real(const Json& json) { return real_of(json); }
 
 std::optional<PairedDifference> difference_of(const Json& json) {
   if (json.is_null()) return {};
-  return PairedDifference{real(json.at(0)), real(json.at(1))};
+  PairedDifference d{real(json.at(0)), real(json.at(1))};
+  if (json.size() > 2) d.p_value = real(json.at(2));
+  return d;
 }
 
 template <class T>
@@ -154,6 +157,7 @@ void read_study(const Json& j, StudySummaryRow& s) {
   get(j, "numerics", s.numerics), get(j, "seed", s.seed), get(j, "events", s.events), get(j, "virtual_workers", s.virtual_workers);
   get(j, "budget", s.budget), get(j, "finished", s.finished), get(j, "exhausted", s.exhausted), get(j, "space", s.space);
   get(j, "hints", s.hints);
+  if (j.contains("objectives")) s.objectives = pairs_of(j.at("objectives"));
 }
 
 TrialRow read_trial(const Json& j) {
@@ -165,6 +169,7 @@ TrialRow read_trial(const Json& j) {
   t.parameters = pairs_of(j.at("parameters"));
   get(j, "curve", t.curve), get(j, "params", t.params), get(j, "flops", t.flops), get(j, "memory", t.memory);
   get(j, "finish_event", t.finish_event), get(j, "note", t.note);
+  read_more(j, t);
   return t;
 }
 
@@ -176,17 +181,11 @@ ModelRow read_model(const Json& j) {
   get(j, "params", m.params), get(j, "bytes", m.bytes), get(j, "flops", m.flops), get(j, "memory", m.memory);
   get(j, "seeds", m.seeds), get(j, "failed", m.failed);
   m.to_default = difference_of(j.at("to_default"));
-  for (const Json& curve : j.at("curves")) {
-    m.curves.emplace_back();
-    for (const Json& item : curve) {
-      train::EpochResult e;
-      get(item, "epoch", e.epoch), get(item, "train_loss", e.train_loss), get(item, "best", e.best), get(item, "steps", e.steps);
-      get(item, "tokens", e.tokens);
-      const Json& valid = item.at("valid");
-      e.valid = {real(valid.at(0)), real(valid.at(1)), real(valid.at(2))};
-      m.curves.back().push_back(e);
-    }
-  }
+  for (const Json& curve : j.at("curves")) m.curves.push_back(read_epochs(curve));
+  read_more(j, m);
+  if (j.contains("targets"))
+    for (const Json& t : j.at("targets"))
+      m.targets.push_back({t.at("text").get<std::string>(), real(t.at("value")), real(t.at("bound")), t.at("holds").get<bool>()});
   return m;
 }
 
@@ -209,6 +208,8 @@ std::string to_json(const RunResults& r) {
         .member("accuracy", b.accuracy)
         .member("macro_f1", b.macro_f1)
         .member("half_width", b.half_width)
+        .member("low", b.low)
+        .member("high", b.high)
         .end_object();
   json.end_array();
   difference(json, "winner_to_bag_of_words", r.winner_to_bag_of_words);
@@ -220,6 +221,7 @@ std::string to_json(const RunResults& r) {
     json.member("predicted", m.predicted).member("confidence", m.confidence).end_object();
   }
   json.end_array();
+  write_parts(json, r);
   pairs(json, "commands", r.commands);
   json.key("seconds").begin_array();
   for (const auto& [phase, seconds] : r.seconds) json.begin_array().value(phase).value(seconds).end_array();
@@ -242,13 +244,15 @@ RunResults run_results(std::string_view text, const std::string& where) {
     for (const Json& item : j.at("models")) r.models.push_back(read_model(item));
     get(j, "winner", r.winner), get(j, "winner_seed", r.winner_seed), get(j, "metric", r.metric);
     for (const Json& b : j.at("baselines"))
-      r.baselines.push_back(
-          {b.at("name").get<std::string>(), real(b.at("accuracy")), real(b.at("macro_f1")), real(b.at("half_width"))});
+      r.baselines.push_back({b.at("name").get<std::string>(), real(b.at("accuracy")), real(b.at("macro_f1")),
+                             real(b.at("half_width")), b.contains("low") ? real(b.at("low")) : real(Json()),
+                             b.contains("high") ? real(b.at("high")) : real(Json())});
     r.winner_to_bag_of_words = difference_of(j.at("winner_to_bag_of_words"));
     get(j.at("confusion"), "classes", r.confusion.classes), get(j.at("confusion"), "counts", r.confusion.counts);
     for (const Json& m : j.at("mistakes"))
       r.mistakes.push_back({m.at("place").get<std::string>(), m.at("text").get<std::string>(), m.at("truth").get<std::string>(),
                             m.at("predicted").get<std::string>(), real(m.at("confidence"))});
+    read_parts(j, r);
     r.commands = pairs_of(j.at("commands"));
     for (const Json& item : j.at("seconds")) r.seconds.emplace_back(item.at(0).get<std::string>(), real(item.at(1)));
     get(j, "config", r.config);

@@ -6,7 +6,12 @@
 #include <lathe/base/version.h>
 #include <lathe/data/baseline.h>
 #include <lathe/deploy/model.h>
+#include <lathe/nas/front.h>
+#include <lathe/nas/transformer/ablations.h>
+#include <lathe/nas/transformer/intervals.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/nas/transformer/tensorboard.h>
+#include <lathe/nas/transformer/trial_epochs.h>
 #include <lathe/nn/weights.h>
 #include <lathe/tensor/backend.h>
 
@@ -32,17 +37,16 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-double binomial_half_width(double p, std::size_t rows) {
-  return rows == 0 ? 0 : 1.959963984540054 * math::sqrt(p * (1 - p) / static_cast<double>(rows));
-}
-
-BaselineRow baseline_row(std::string name, std::span<const std::int32_t> truth, std::span<const std::int32_t> answers,
-                         std::int32_t classes) {
+BaselineRow baseline_row(std::string name, const std::vector<std::int32_t>& truth, const std::vector<std::int32_t>& answers,
+                         std::int32_t classes, train::Metric metric) {
   BaselineRow row;
   row.name = std::move(name);
   row.accuracy = data::accuracy(truth, answers);
   row.macro_f1 = data::macro_f1(truth, answers, classes);
-  row.half_width = binomial_half_width(row.accuracy, truth.size());
+  const ScoreInterval interval = score_interval(std::span(&answers, 1), truth, classes, metric);
+  row.low = interval.low;
+  row.high = interval.high;
+  row.half_width = (interval.high - interval.low) / 2;
   return row;
 }
 
@@ -53,10 +57,11 @@ std::vector<std::vector<std::int32_t>> answers_of(const FinalistResult& result) 
   return answers;
 }
 
-ModelRow model_row(const FinalistResult& result, const History& history) {
+ModelRow model_row(const FinalistResult& result, const History& history, const TaskShape& task) {
   ModelRow row;
   row.name = result.finalist.trial < 0 ? "default" : "#" + result.finalist.name;
   row.architecture = result.summary;
+  row.config = result.finalist.candidate.architecture(task).to_json();
   if (result.finalist.trial >= 0) {
     const Point& point = history.trials[static_cast<std::size_t>(result.finalist.trial)].point;
     for (std::size_t i = 0; i < point.size(); ++i)
@@ -65,6 +70,8 @@ ModelRow model_row(const FinalistResult& result, const History& history) {
   row.valid = result.valid;
   row.test = result.test;
   row.half_width = result.half_width;
+  row.low = result.low;
+  row.high = result.high;
   row.macro_f1 = result.test_macro_f1;
   row.params = result.cost.parameters;
   row.bytes = 4 * result.cost.parameters;
@@ -78,18 +85,26 @@ ModelRow model_row(const FinalistResult& result, const History& history) {
   return row;
 }
 
+/// What the first objective and the targets say about the finalists.
+WinnerRule winner_rule(const SearchJob& job) {
+  WinnerRule rule;
+  if (!job.setting.objectives.empty()) rule.first = job.setting.objectives[0];
+  rule.targets = job.targets;
+  return rule;
+}
+
 /// What the test rows say: verdict, baselines, mistakes.
 class Verdict {
  public:
   Verdict(const SearchJob& job, const std::vector<FinalistResult>& finals, const History& history) : job_(job), finals_(finals) {
-    winner_ = choose_winner(finals);
+    winner_ = choose_winner(finals, winner_rule(job));
     order_.resize(finals.size());
     for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = i;
     std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
       const auto rank = [&](std::size_t i) { return finals[i].finalist.trial < 0 ? 2 : static_cast<int>(i) == winner_ ? 0 : 1; };
       return rank(a) != rank(b) ? rank(a) < rank(b) : rank(a) == 1 && finals[a].valid > finals[b].valid;
     });
-    for (const std::size_t i : order_) rows_.push_back(model_row(finals[i], history));
+    for (const std::size_t i : order_) rows_.push_back(model_row(finals[i], history, job.setting.task));
   }
 
   int winner() const { return winner_; }
@@ -102,7 +117,7 @@ class Verdict {
     if (fallback != finals_.end() && fallback->best_run())
       for (std::size_t i = 0; i < order_.size(); ++i)
         if (finals_[order_[i]].finalist.trial >= 0 && finals_[order_[i]].best_run())
-          rows_[i].to_default = paired_difference(answers_of(finals_[order_[i]]), answers_of(*fallback), truth);
+          judge(rows_[i], finals_[order_[i]], *fallback, truth);
     results.models = std::move(rows_);
     baselines(results, truth);
     if (winner_ < 0) return;
@@ -111,17 +126,29 @@ class Verdict {
     const FinalRun& run = *finals_[static_cast<std::size_t>(winner_)].best_run();
     results.winner_seed = run.seed;
     results.confusion = data::confusion_matrix(truth, run.test_labels, static_cast<std::int32_t>(job_.text->label_names.size()));
+    results.reliability = reliability(run.test_confidence, run.test_labels, truth);
     mistakes(results, run);
   }
 
  private:
+  void judge(ModelRow& row, const FinalistResult& result, const FinalistResult& fallback, const std::vector<std::int32_t>& truth) {
+    row.to_default = paired_difference(answers_of(result), answers_of(fallback), truth);
+    row.targets = check_targets(result, fallback, job_.targets);
+    for (std::size_t i = 0; i < row.targets.size(); ++i)
+      if (const TargetCheck& check = row.targets[i]; !check.holds)
+        row.violations.push_back(str(check.text, " does not hold after retraining: it is ",
+                                     show_value(job_.targets[i].quantity, check.value), ", the bound ",
+                                     show_value(job_.targets[i].quantity, check.bound)));
+  }
+
   void baselines(RunResults& results, const std::vector<std::int32_t>& truth) {
     const auto classes = static_cast<std::int32_t>(job_.text->label_names.size());
     const data::BagOfWords bag = data::BagOfWords::fit(job_.text->train, job_.text->valid);
     const std::vector<std::int32_t> words = bag.predict(job_.text->test);
     const std::vector<std::int32_t> majority(truth.size(), data::majority_class(job_.text->train));
-    results.baselines.push_back(baseline_row("bag of words", truth, words, classes));
-    results.baselines.push_back(baseline_row("majority class", truth, majority, classes));
+    const train::Metric metric = job_.setting.base.training.metric;
+    results.baselines.push_back(baseline_row("bag of words", truth, words, classes, metric));
+    results.baselines.push_back(baseline_row("majority class", truth, majority, classes, metric));
     if (winner_ >= 0) {
       const std::vector<std::vector<std::int32_t>> baseline = {words};
       results.winner_to_bag_of_words = paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), baseline, truth);
@@ -170,12 +197,54 @@ std::string metrics_json(const RunResults& results, const FinalRun& run) {
   return json.end_object().text() + "\n";
 }
 
+/// `count` of a front, as choose_finalists() says.
+std::vector<std::int64_t> spread(const History& history, std::span<const Direction> directions,
+                                 const std::vector<std::int64_t>& front, std::size_t count) {
+  LossTable losses(directions.size());
+  for (const std::int64_t number : front) losses.add(losses_of(history.trials[static_cast<std::size_t>(number)], directions));
+  const std::vector<double> reference = reference_point(losses);
+  std::vector<std::int64_t> chosen = {front[0]};
+  LossTable so_far(directions.size());
+  so_far.add(losses[0]);
+  std::vector<bool> taken(front.size());
+  taken[0] = true;
+  while (chosen.size() < count) {
+    std::size_t best = 0;
+    double best_volume = -1;
+    for (std::size_t i = 0; i < front.size(); ++i) {
+      if (taken[i]) continue;
+      LossTable with = so_far;
+      with.add(losses[i]);
+      if (const double volume = hypervolume(with, reference); volume > best_volume) best = i, best_volume = volume;
+    }
+    taken[best] = true;
+    so_far.add(losses[best]);
+    chosen.push_back(front[best]);
+  }
+  return chosen;
+}
+
+std::vector<std::int64_t> finalist_trials(const History& history, const std::vector<Direction>& directions, std::int64_t count) {
+  std::vector<std::int64_t> trials = leaderboard(history, directions[0]);
+  if (directions.size() > 1) {
+    const std::vector<std::int64_t> front = pareto_front(history, directions);
+    const auto dominated = [&](std::int64_t number) { return std::find(front.begin(), front.end(), number) == front.end(); };
+    if (!front.empty()) std::erase_if(trials, dominated);
+    if (!front.empty() && static_cast<std::int64_t>(trials.size()) > count && count > 0) {
+      const std::vector<std::int64_t> chosen = spread(history, directions, trials, static_cast<std::size_t>(count));
+      std::erase_if(trials, [&](std::int64_t n) { return std::find(chosen.begin(), chosen.end(), n) == chosen.end(); });
+    }
+  }
+  if (static_cast<std::int64_t>(trials.size()) > count) trials.resize(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)));
+  return trials;
+}
+
 void export_model(const SearchJob& job, const RunResults& results, const FinalistResult& winner, const FinalistSetting& setting) {
   const FinalRun& run = *winner.best_run();
   deploy::ModelInfo info;
   info.architecture = winner.finalist.candidate.architecture(job.setting.task);
   info.labels = job.text->label_names;
-  info.max_tokens = job.setting.task.max_tokens;
+  info.max_tokens = info.architecture.max_tokens;
   info.pair = job.setting.task.pair;
   info.name = job.header.name;
   info.numerics = job.header.numerics;
@@ -183,7 +252,9 @@ void export_model(const SearchJob& job, const RunResults& results, const Finalis
   Context context({.backend = job.setting.backend});
   nn::Classifier model(context, info.architecture);
   nn::load_weights(weights_file(setting, winner.finalist, run.seed), model.parameters());
-  deploy::save_model(job.folder / "model", info, model, *job.tokenizer, metrics_json(results, run),
+  const Encodings* encodings = job.setting.encodings;
+  deploy::save_model(job.folder / "model", info, model,
+                     encodings ? encodings->tokenizer(winner.finalist.candidate) : *job.tokenizer, metrics_json(results, run),
                      model_card(results, job.license));
 }
 
@@ -192,8 +263,7 @@ void export_model(const SearchJob& job, const RunResults& results, const Finalis
 std::vector<Finalist> choose_finalists(const History& history, const StudyHeader& header, const Candidate& base, std::int64_t count,
                                        std::int64_t epochs) {
   std::vector<Finalist> finalists;
-  for (const std::int64_t number : leaderboard(history, header.directions[0])) {
-    if (static_cast<std::int64_t>(finalists.size()) == count) break;
+  for (const std::int64_t number : finalist_trials(history, header.directions, count)) {
     Finalist finalist{std::to_string(number), number, apply(base, history.trials[static_cast<std::size_t>(number)].point)};
     if (epochs > 0) finalist.candidate.training.epochs = epochs;
     finalists.push_back(std::move(finalist));
@@ -221,11 +291,14 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   options.until_event = job.until_event;
   options.extend_to = job.extend_to;
   options.observer = job.observer;
+  options.samplers = job.samplers;
   options.checkpoints = checkpoints.get();
   outcome.study = execute(job.header, objective, storage, options);
   RunResults& results = outcome.results;
   results.study = summarise_study(outcome.study, job.header);
   results.trials = summarise_trials(outcome.study.history, job.header, objective);
+  add_epochs(results.trials, storage.events(0));
+  if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
   if (!outcome.study.finished) return outcome;
   results.seconds.emplace_back("search", watch.lap());
   if (leaderboard(outcome.study.history, job.header.directions[0]).empty()) return outcome;
@@ -239,6 +312,8 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   setting.seeds = static_cast<int>(job.seeds);
   setting.workers = job.workers;
   setting.backend = job.setting.backend;
+  setting.encodings = job.setting.encodings;
+  setting.latency = job.setting.latency;
   setting.stop_requested = [stop = job.stop] { return stop.requested(); };
   setting.progress = job.finalist_progress;
   const std::vector<Finalist> finalists =
@@ -250,7 +325,13 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   results.data = summarise_data(job);
   Verdict verdict(job, finals, outcome.study.history);
   verdict.fill(results);
-  results.seconds.emplace_back("baselines", watch.lap());
+  explain(results, outcome.study.history, job.header);
+  if (job.ablations > 0) {
+    results.seconds.emplace_back("baselines", watch.lap());
+    job.phase("ablations");
+    retrain_neighbours(results, job, outcome.study.history, objective);
+  }
+  results.seconds.emplace_back(job.ablations > 0 ? "ablations" : "baselines", watch.lap());
   results.commands = job.commands;
   results.config = job.config;
   results.version = kVersion;
@@ -260,6 +341,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   if (verdict.winner() >= 0) export_model(job, results, finals[static_cast<std::size_t>(verdict.winner())], setting);
   results.seconds.emplace_back("export", watch.lap());
   write_file_atomic(job.folder / "results.json", to_json(results) + "\n");
+  if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
   if (job.report) {
     write_file_atomic(job.folder / "report.md", report_markdown(results));
     write_file_atomic(job.folder / "report.html", report_html(results));

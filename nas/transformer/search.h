@@ -19,12 +19,16 @@ namespace lathe::nas {
 
 struct SearchJob {
   std::filesystem::path folder;  ///< results.json, report.html, report.md, model/, finalists/ and checkpoints go here
-  StudyHeader header;            ///< `trials` points of `space`, judged by one metric; numerics_tag of the backend
+  StudyHeader header;            ///< `trials` points of `space`, judged by set_objectives(); numerics_tag of the backend
   TrainingSetting setting;
+  std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
+  std::int64_t ablations = 0;        ///< one-step changes of the winner that are trained to see what its decisions were worth
   bool report = true;
-  std::string license;  ///< for the model card; empty: left out
+  bool tensorboard = false;  ///< event files in tb/
+  std::int64_t date = 0;     ///< seconds since 1970, the only date in them
+  std::string license;       ///< for the model card; empty: left out
 
   const data::ClassificationData* text = nullptr;
   const data::EncodedSplits* rows = nullptr;
@@ -37,8 +41,9 @@ struct SearchJob {
   int workers = 1;  ///< real ones, one thread each
   StopFlag stop;
   std::uint64_t until_event = std::numeric_limits<std::uint64_t>::max();
-  std::int64_t extend_to = 0;    ///< raise the budget of a finished study to so many trials
-  Observer* observer = nullptr;  ///< of the study
+  std::int64_t extend_to = 0;                             ///< raise the budget of a finished study to so many trials
+  Observer* observer = nullptr;                           ///< of the study
+  SamplerRegistry samplers = SamplerRegistry::builtin();  ///< those that the header may name
   /// A phase begins: "finalists", "baselines", "export".
   std::function<void(const std::string&)> phase = [](const std::string&) {};
   std::function<void(const Finalist&, const FinalRun&, bool done)> finalist_progress;
@@ -55,7 +60,10 @@ struct SearchOutcome {
 /// Errors of execute(), train_finalists() and save_model().
 SearchOutcome run_search(const SearchJob& job, Storage& storage);
 
-/// The finalists of a study: the best complete trials by the leaderboard, and the base candidate as "default" at the end.
+/// The finalists of a study, and the base candidate as "default" at the end. One objective: the best complete trials by the
+/// leaderboard. Several: of the Pareto front (of the leaderboard by the first objective, if no trial is feasible), all, or where
+/// there are more than `count`: the best by the first objective, then again and again the one that adds most hypervolume to those
+/// chosen (reference: reference_point() of the front; ties: the better one by the first objective). In the order of the first one.
 std::vector<Finalist> choose_finalists(const History& history, const StudyHeader& header, const Candidate& base, std::int64_t count,
                                        std::int64_t epochs);
 

@@ -2,6 +2,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/search.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
@@ -31,7 +32,36 @@ DataSummary summarise_data(const SearchJob& job) {
   return summary;
 }
 
-std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader&, const TrainingObjective& objective) {
+namespace {
+
+/// The first measured quantity of a report: an objective, or what a constraint was computed from.
+std::optional<double> measured_in(const Report& report, const TrainingSetting& setting) {
+  if (report.values.empty()) return {};
+  if (setting.objectives.empty()) return report.values[0];
+  for (std::size_t i = 0; i < setting.objectives.size() && i < report.values.size(); ++i)
+    if (is_measured(setting.objectives[i])) return report.values[i];
+  for (const Limit& limit : setting.limits)
+    if (is_measured(limit.quantity) && !report.constraints.empty())
+      return limit.at_least ? limit.bound - report.constraints[0] : limit.bound + report.constraints[0];
+  return {};
+}
+
+/// What the study says about a trial beyond its first value, and what was known before.
+std::vector<std::pair<std::string, double>> measures_of(const Trial& trial, const StudyHeader& header, const CandidateCost& cost) {
+  std::vector<std::pair<std::string, double>> out;
+  for (std::size_t i = 1; i < trial.values.size(); ++i) out.emplace_back(header.metrics[i], trial.values[i]);
+  for (const QuantityInfo& q : quantities()) {
+    if (q.measured || (q.quantity == Quantity::kLatency && cost.latency_ns < 0)) continue;
+    if (std::find(header.metrics.begin(), header.metrics.end(), q.name) == header.metrics.end() || trial.values.empty())
+      out.emplace_back(q.name, known_value(q.quantity, cost));
+  }
+  for (std::size_t i = 0; i < trial.constraints.size(); ++i) out.emplace_back(header.constraints[i], trial.constraints[i]);
+  return out;
+}
+
+}  // namespace
+
+std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective) {
   std::vector<TrialRow> rows;
   for (const Trial& trial : history.trials) {
     TrialRow row;
@@ -42,13 +72,14 @@ std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader
     for (std::size_t i = 0; i < trial.point.size(); ++i)
       if (const auto& value = trial.point.value(i)) row.parameters.emplace_back(trial.point.name(i), value->show());
     for (const Report& report : trial.reports)
-      if (!report.values.empty()) row.curve.push_back(report.values[0]);
+      if (const auto value = measured_in(report, objective.setting())) row.curve.push_back(*value);
     const CandidateCost cost = objective.cost(trial.point);
     row.params = cost.parameters;
     row.flops = cost.sentence_flops;
     row.memory = cost.training_bytes;
     row.finish_event = trial.finish_event;
     row.note = trial.note;
+    row.measures = measures_of(trial, header, cost);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -69,6 +100,8 @@ StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header) 
   row.finished = run.finished;
   row.exhausted = run.exhausted;
   row.space = header.space.count().text();
+  for (std::size_t i = 0; i < header.metrics.size(); ++i)
+    row.objectives.emplace_back(header.metrics[i], header.directions[i] == Direction::maximise ? "maximise" : "minimise");
   for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions))
     row.hints.push_back(warning.text());
   return row;

@@ -151,10 +151,10 @@ TEST_CASE("mistakes in a file") {
   CHECK(error_of("trials = 5\n") == "lathe.toml:1:1: `trials` is not a key of the top level; it is `search.trials`");
   CHECK(error_of("[serach]\ntrials = 5\n") == "lathe.toml:1:2: unknown table [serach]; did you mean [search]?");
   CHECK(error_of("search = 5\n") == "lathe.toml:1:10: search = 5 is an integer, expected a table");
-  CHECK(
-      error_of("[search]\nsampler = \"rnadom\"\n") ==
-      "lathe.toml:2:11: search.sampler = \"rnadom\", expected \"evolution\", \"gp\", \"grid\", \"nsga2\", \"random\", \"sobol\" or "
-      "\"tpe\"; did you mean \"random\"?");
+  CHECK(error_of("[search]\nsampler = \"rnadom\"\n") ==
+        "lathe.toml:2:11: search.sampler = \"rnadom\", expected \"controller\", \"evolution\", \"gp\", \"grid\", \"nsga2\", "
+        "\"random\", \"sobol\" or "
+        "\"tpe\"; did you mean \"random\"?");
   CHECK(error_of("[search]\nsampler = \"tpe@optuna-5.0\"\npruner = \"patient:asha@1\"\n") == "no error");
   CHECK(error_of("[search]\nsampler = \"tpe@2\"\n").find("search.sampler = \"tpe@2\", expected ") != std::string::npos);
   CHECK(error_of("[search]\npruner = \"patient:medain\"\n").find("did you mean \"patient:median\"?") != std::string::npos);

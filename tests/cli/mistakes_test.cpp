@@ -36,8 +36,8 @@ TEST_CASE("twelve mistakes") {
         "one.tsv: only one label, `pos`, in 2 rows; expected two or more. Is `label` the label column?");
 
   const std::string limit = error_of({"search", "reviews.tsv", "--limit", "params=10"});
-  CHECK(limit.starts_with("--limit params: limits.params = 10 excludes every architecture that was drawn; the smallest has "));
-  CHECK(limit.ends_with(" parameters (layers 1, hidden 32)"));
+  CHECK(limit.starts_with("--limit params: limits.params = 10 excludes every architecture that was drawn; the smallest is "));
+  CHECK(limit.ends_with(" (layers 1, hidden 32)"));
 }
 
 TEST_CASE("mistakes on the command line") {

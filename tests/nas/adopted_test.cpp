@@ -29,7 +29,7 @@ class Mirror {
       }
       case Event::Kind::propose:
         place_.push_back(history_.trials.size());
-        add(e.point, e.plan);
+        add(e.point, e.plan).started = e.time;
         known_.insert(e.point.json());
         break;
       case Event::Kind::report:
@@ -39,6 +39,7 @@ class Mirror {
         break;
       case Event::Kind::finish:
         finish(own(e.trial), e);
+        own(e.trial).finished = e.time;
         break;
       case Event::Kind::extend:
       case Event::Kind::enqueue:
@@ -48,7 +49,7 @@ class Mirror {
   /// What a sampler that has never seen anything proposes for this trial. (grid visits each point once even where duplicates are
   /// allowed, so that it needs to know what it visited.)
   std::optional<Point> proposal(std::int64_t number) {
-    if (!sampler_ || header_.sampler != "grid@1") sampler_ = SamplerRegistry::builtin().make(header_);
+    if (!sampler_ || header_.sampler != "grid@1") sampler_ = all_samplers().make(header_);
     const SamplerView view{header_, history_, number, [&](const Point& p) {
                              return header_.space.valid(p) && (header_.duplicates != Duplicates::reject || !known_.count(p.json()));
                            }};
@@ -109,7 +110,7 @@ struct Played {
 /// parameters are fixed. Each of the sampler's proposals is compared with the mirror's.
 Played play(const StudyHeader& header, std::uint64_t before) {
   Played out;
-  VirtualTime vt(header, curve_plan, nullptr);
+  VirtualTime vt(header, curve_plan, nullptr, all_samplers());
   Mirror mirror(header);
   std::uint64_t next = 0;
   const auto take = [&](const std::vector<Event>& batch) {
@@ -149,7 +150,7 @@ TEST_CASE("adopted trials: every sampler proposes as one that has only the event
     for (const std::size_t objectives : {std::size_t{1}, std::size_t{2}})
       for (const bool constrained : {false, true})
         for (const std::uint64_t before : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{25}}) {
-          if (objectives == 2 && (sampler.tag == "gp@1" || sampler.tag == "evolution@1")) continue;
+          if (objectives == 2 && serves_one(sampler.tag)) continue;
           StudyHeader header = combined(sampler, kEveryPruner[2], 22, 3);
           if (sampler.tag == "evolution@1") header.sampler_settings["population_size"] = 24;
           if (sampler.tag != "grid@1") header.space = small_space();
@@ -168,7 +169,7 @@ TEST_CASE("adopted trials: every sampler proposes as one that has only the event
           CHECK(played.compared >= 12);
           CHECK(played.adopted > static_cast<int>(before / 2) + 3);
           // A restart anywhere makes the same of it.
-          VirtualTime again(header, curve_plan, nullptr);
+          VirtualTime again(header, curve_plan, nullptr, all_samplers());
           CHECK(again.replay(played.log).recorded == played.log.size());
           const auto adopted = read_adopted(header.space, played.log);
           CHECK(static_cast<int>(adopted.size()) == played.adopted);
@@ -196,7 +197,7 @@ TEST_CASE("adopted trials: what they teach is used at once") {
         header.trials = 6;
         header.virtual_workers = 1;
         header.warm_start = "x";
-        VirtualTime vt(header, nullptr, nullptr);
+        VirtualTime vt(header, nullptr, nullptr, all_samplers());
         for (std::uint64_t i = 0; starts_warm && i < 40; ++i) {
           Trial t;
           t.point = header.space.uniform(9, i, 0);
@@ -220,9 +221,9 @@ TEST_CASE("adopted trials: what they teach is used at once") {
 }
 
 TEST_CASE("adopted trials: what does not fit is refused with the reason, and changes nothing") {
-  StudyHeader header = combined(kEverySampler[6], kEveryPruner[3], 8);
+  StudyHeader header = combined(kEverySampler[7], kEveryPruner[3], 8);
   header.constraints = {"c"};
-  VirtualTime vt(header, curve_plan, nullptr);
+  VirtualTime vt(header, curve_plan, nullptr, all_samplers());
   Trial t = earlier_trial(header, 1);
   t.state = TrialState::complete;
   t.constraints = {0};
@@ -262,7 +263,7 @@ TEST_CASE("partial points: what is fixed stays, the rest is the sampler's, and a
       enqueue(*storage, header.space, header.space.partial({{"norm", "layer"}, {"eps", 0.2}}));  // eps is inactive: nothing to fix
       enqueue(*storage, header.space, header.space.partial({}));
       const auto objective = curve_objective();
-      const StudyRun run = execute(header, *objective, *storage, with_workers(workers));
+      const StudyRun run = execute(header, *objective, *storage, knowing_all(with_workers(workers)));
       REQUIRE(run.finished);
       const auto& trials = run.history.trials;
       CHECK(trials[0].point.integer("layers") == 2);
@@ -276,7 +277,7 @@ TEST_CASE("partial points: what is fixed stays, the rest is the sampler's, and a
       CHECK(contains(storage->events(0)[0].line, "0 0 enqueue fixed={\"layers\":2,\"norm\":\"rms\"}"));
       if (hash.empty()) hash = run.hash;
       CHECK(run.hash == hash);
-      CHECK(execute(header, *objective, *storage).hash == hash);
+      CHECK(execute(header, *objective, *storage, knowing_all()).hash == hash);
     }
   }
   const Space space = finite_space();
@@ -294,7 +295,7 @@ TEST_CASE("partial points: one that no draw can complete is passed over") {
   header.space = SpaceBuilder().integer("a", 0, 3).integer("b", 0, 3).rule("a + b != 3").build();
   header.trials = 6;
   header.virtual_workers = 1;
-  VirtualTime vt(header, nullptr, nullptr);
+  VirtualTime vt(header, nullptr, nullptr, all_samplers());
   for (int b = 0; b < 4; ++b) vt.enqueue(header.space.partial({{"a", 1}}));  // (1, 2) is forbidden: three points, then none
   while (!vt.finished()) {
     vt.step();

@@ -1,5 +1,7 @@
 // Every sampler with every pruner, on one small space, for the tests of determinism.
 #pragma once
+#include <lathe/nas/controller/controller.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +16,8 @@ struct Choice {
   Settings settings;
 };
 
-inline const std::vector<Choice> kEverySampler = {{"evolution@1", {{"population_size", 6}, {"sample_size", 3}}},
+inline const std::vector<Choice> kEverySampler = {{"controller@1", {{"update_every", 5}, {"window", 10}, {"epochs", 2}}},
+                                                  {"evolution@1", {{"population_size", 6}, {"sample_size", 3}}},
                                                   {"gp@1", {{"n_startup_trials", 5}, {"n_candidates", 32}}},
                                                   {"grid@1", {{"shuffle", 1}}},
                                                   {"nsga2@1", {{"population_size", 5}}},
@@ -30,6 +33,17 @@ inline const std::vector<Choice> kEveryPruner = {
     {"threshold@1", {{"lower", 0.55}, {"n_warmup_steps", 2}}},
     {"wilcoxon@1", {{"p_threshold", 0.3}}},
 };
+
+/// Options of execute() under which every one of them is known.
+inline ExecutorOptions knowing_all(ExecutorOptions options = {}) {
+  options.samplers = all_samplers();
+  return options;
+}
+
+/// Does it serve one objective only?
+inline bool serves_one(const std::string& sampler) {
+  return sampler == "controller@1" || sampler == "evolution@1" || sampler == "gp@1";
+}
 
 /// small_space() with a stepped rate, so that a grid exists, of 58,752 points.
 inline Space finite_space() {

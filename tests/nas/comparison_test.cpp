@@ -112,6 +112,11 @@ TEST_CASE("comparison: deterministic; seeds differ; few repeats decide nothing; 
         Comparison::Verdict::better);
   CHECK(compare(std::vector<double>{1, 2, 3}, std::vector<double>{5, 6, 7}, Direction::minimise).verdict ==
         Comparison::Verdict::no_difference);
+  // Each side wins half of the pairs, though the two are nothing alike: no verdict.
+  const Comparison crossed =
+      compare(std::vector<double>{0, 0, 0, 10, 10, 10}, std::vector<double>{1, 1, 1, 9, 9, 9}, Direction::minimise);
+  CHECK(crossed.superiority == 0.5);
+  CHECK(crossed.verdict == Comparison::Verdict::no_difference);
   const Comparison single = compare(std::vector<double>{1}, std::vector<double>{2}, Direction::minimise);
   CHECK(single.superiority == 1);
   CHECK(single.p_value == 1);

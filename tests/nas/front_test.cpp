@@ -27,6 +27,8 @@ class Facts {
     if (fact[0] == "cell") check_cell(fact);
   }
 
+  void end() const { CHECK(next_ == slice_.points.size()); }
+
  private:
   void check_front(const std::vector<double>& expected) {
     const auto front = pareto_front(study_.history, study_.header.directions);
@@ -93,6 +95,7 @@ TEST_CASE("front, hypervolume over time, slices and contours are those of Optuna
       facts.check(fact);
       ++seen[fact[0]];
     }
+    facts.end();
   }
   CHECK(seen["front"] == 3);
   CHECK(seen["volumes"] == 3);
@@ -131,6 +134,10 @@ TEST_CASE("front: nothing, one, equal ones, infeasible ones; volumes follow the 
   std::swap(history.finished[1], history.finished[3]);
   CHECK(hypervolume_over_time(history, two, reference)[1].volume == 6);
   CHECK(common_reference(one, two) == std::vector<double>{22, 0.9});
+  History worse;  // in the second objective
+  add_trial(worse, space.point({{"x", std::int64_t{1}}}), TrialState::complete, {3, -4});
+  const History* both[] = {&history, &worse};
+  CHECK(common_reference(both, two) == std::vector<double>{22, -4.4});
   CHECK(contains(message_of([&] { hypervolume_over_time(history, two, std::vector<double>{1}); }),
                  "has 1 numbers, expected one for each of 2"));
   CHECK(contains(message_of([&] { pareto_front(history, std::vector{Direction::minimise}); }), "trial 1 has 2 values, expected 1"));
@@ -162,6 +169,22 @@ TEST_CASE("contour: a feasible trial hides an infeasible one; wrong names and ob
   CHECK(contains(message_of([&] { slice(space, history, "depth", 1); }), "there is no objective 1"));
   CHECK(contains(message_of([&] { contour(space, history, "depth", "depth", up); }), "given twice"));
   CHECK(contains(message_of([&] { contour(space, history, "depth", "width", up, 1); }), "there is no objective 1"));
+}
+
+TEST_CASE("slice and contour of the second objective show its values, and its best") {
+  const Space space = SpaceBuilder().integer("a", 1, 4).integer("b", 1, 4).build();
+  const std::vector<Direction> two = {Direction::maximise, Direction::minimise};
+  History history;
+  for (const auto& values : {std::vector<double>{9, 5}, {1, 3}, {4, 4}})
+    add_trial(history, space.point({{"a", std::int64_t{2}}, {"b", std::int64_t{3}}}), TrialState::complete, values);
+  CHECK(slice(space, history, "a", 1).points[0].y == 5);
+  const Contour first = contour(space, history, "a", "b", two), second = contour(space, history, "a", "b", two, 1);
+  REQUIRE(first.cells.size() == 1);
+  REQUIRE(second.cells.size() == 1);
+  CHECK(first.cells[0].trial == 0);
+  CHECK(first.cells[0].value == 9);
+  CHECK(second.cells[0].trial == 1);
+  CHECK(second.cells[0].value == 3);
 }
 
 TEST_CASE("edge warnings with several objectives look at the whole front") {

@@ -1,5 +1,6 @@
 // Retraining: the same results after any interruption and from damaged files, and who wins.
 #include <lathe/base/file.h>
+#include <lathe/nas/transformer/ablations.h>
 #include <lathe/nas/transformer/final_run_file.h>
 #include <lathe/nas/transformer/search.h>
 
@@ -81,7 +82,11 @@ TEST_CASE("finalists: the same for any number of workers, with means and interva
     CHECK(r.valid == doctest::Approx((r.runs[0].valid.accuracy + r.runs[1].valid.accuracy) / 2));
     CHECK(r.test_macro_f1 == doctest::Approx((r.runs[0].test.macro_f1 + r.runs[1].test.macro_f1) / 2));
     const double variance = (a - mean) * (a - mean) + (b - mean) * (b - mean);
-    CHECK(r.half_width == doctest::Approx(1.959963984540054 * std::sqrt(variance / 2 + mean * (1 - mean) / 30)));
+    // Wilson's interval (Wilson 1927) for as many rows as would vary like this.
+    const double rows = std::min(30.0, mean * (1 - mean) / (variance / 2 + mean * (1 - mean) / 30)), z = 1.959963984540054;
+    const double spread = z / (1 + z * z / rows) * std::sqrt(mean * (1 - mean) / rows + z * z / (4 * rows * rows));
+    CHECK(r.half_width == doctest::Approx(spread));
+    CHECK(r.high - r.low == doctest::Approx(2 * spread));
   }
   std::sort(hashes.begin(), hashes.end());
   CHECK(std::unique(hashes.begin(), hashes.end()) == hashes.end());  // seeds and finalists draw from streams of their own
@@ -191,7 +196,10 @@ TEST_CASE("paired difference of accuracies") {
   const PairedDifference all = paired_difference(Answers{{0, 1, 0, 1}}, Answers{{1, 0, 1, 0}}, truth);
   CHECK(all.mean == 1);
   CHECK(all.half_width == 0);
-  CHECK(all.significant());
+  CHECK(all.p_value == doctest::Approx(2.0 / 16));
+  CHECK_FALSE(all.significant());  // four rows that differ the same way may do so by chance
+  const std::vector<std::int32_t> ones(6, 1), zeros(6, 0);
+  CHECK(paired_difference(Answers{ones}, Answers{zeros}, ones).significant());  // 2/64
   CHECK(paired_difference(Answers{}, Answers{}, truth).mean == 0);
 }
 
@@ -222,6 +230,69 @@ TEST_CASE("finalists are the best complete trials, and the default") {
   for (const Finalist& f : finalists) CHECK(f.candidate.training.epochs == 6);
   CHECK(choose_finalists(history, header, base(), 9, 0).size() == 4);  // a pruned trial is none
   CHECK(choose_finalists(history, header, base(), 9, 0)[0].candidate.training.epochs == 4);
+}
+
+namespace {
+
+/// A study of four widths, of which trial 1 is the best, and a job without any test rows.
+struct Explained {
+  data::EncodedSplits data = splits();
+  SearchJob job;
+  History history;
+  RunResults results;
+
+  explicit Explained(const fs::path& folder, int workers) {
+    data.test = {};
+    job.folder = folder;
+    job.header.space = SpaceBuilder().categorical("hidden", {8, 16, 9, 24}).integer("layers", 1, 2).build();
+    job.header.trials = 4;
+    job.setting.base = base();
+    job.setting.task = task();
+    job.rows = &data;
+    job.seeds = 2;
+    job.ablations = 3;
+    job.workers = workers;
+    for (const auto& [hidden, value] : {std::pair{8, 0.5}, std::pair{16, 0.9}}) {
+      Trial trial;
+      trial.number = static_cast<std::int64_t>(history.trials.size());
+      trial.point = job.header.space.point({{"hidden", hidden}, {"layers", 1}});
+      trial.state = TrialState::complete;
+      trial.values = {value};
+      history.finished.push_back(trial.number);
+      history.trials.push_back(trial);
+    }
+    results.study.metric = "accuracy";
+    explain(results, history, job.header);
+    retrain_neighbours(results, job, history, TrainingObjective(job.setting, data.train, data.valid));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("one-step changes of the winner are trained without the test rows, the same for any number of workers") {
+  const Folder one, three;
+  const Explained a(one.path(), 1), b(three.path(), 3);
+  CHECK(a.results.why.trial == 1);
+  CHECK(a.results.why.finished_trials == 2);
+  CHECK(a.results.why.outlook.empty());  // of two trials
+  REQUIRE(a.results.why.parameters.size() == 2);
+  CHECK(a.results.why.parameters[1].choices == std::vector<std::string>{"1", "2"});
+  const std::vector<Effect>& effects = a.results.why.effects;
+  REQUIRE(effects.size() == 3);  // hidden 8 from its trial; 24 and two layers trained; width 9 is not divisible by its heads
+  CHECK(effects[0].other == "8");
+  CHECK(effects[0].source == Effect::Source::trials);
+  CHECK(effects[0].difference == doctest::Approx(-0.4));
+  CHECK(effects[1].parameter == "hidden");
+  CHECK(effects[1].other == "24");
+  CHECK(effects[2].parameter == "layers");
+  CHECK(effects[2].other == "2");
+  for (const std::size_t i : {1U, 2U}) {
+    CHECK(effects[i].source == Effect::Source::retrained);
+    CHECK(effects[i].trials == 2);
+    CHECK(effects[i].error >= 0);
+    CHECK(effects[i].difference == b.results.why.effects[i].difference);
+    CHECK(effects[i].error == b.results.why.effects[i].error);
+  }
 }
 
 TEST_CASE("the record of a run is read as it was written, and for its own training only") {

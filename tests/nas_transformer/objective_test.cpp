@@ -96,8 +96,11 @@ TEST_CASE("points that are no model, or beyond the limits, are refused before th
   CHECK(has(*heads, "8 is not divisible by"));
   CHECK(has(objective.refuse(point({{"lr", -1.0}})).value_or("none"), "lr = -1"));
   const std::int64_t size = objective.cost(Point()).parameters;
-  CHECK_FALSE(TrainingObjective({base(), task(), {size}, ""}, data.train, data.valid).refuse(Point()));
-  CHECK(TrainingObjective({base(), task(), {size - 1}, ""}, data.train, data.valid).refuse(Point()) ==
+  const auto at_most = [](std::int64_t bound) {
+    return Limit{Quantity::kParams, false, static_cast<double>(bound), "limits.params = " + std::to_string(bound)};
+  };
+  CHECK_FALSE(TrainingObjective({base(), task(), {at_most(size)}, ""}, data.train, data.valid).refuse(Point()));
+  CHECK(TrainingObjective({base(), task(), {at_most(size - 1)}, ""}, data.train, data.valid).refuse(Point()) ==
         "limits.params = " + std::to_string(size - 1) + ", this model has " + std::to_string(size));
 }
 

@@ -100,11 +100,12 @@ TEST_CASE("a sample of a space counts what is valid and within the limits") {
     CHECK_FALSE(objective.refuse(all.points[i]));
     CHECK(all.costs[i].parameters == objective.cost(all.points[i]).parameters);
   }
-  const TrainingObjective limited({base(), task(), {10}, ""}, data.train, data.valid);
+  const TrainingObjective limited({base(), task(), {{Quantity::kParams, false, 10, "limits.params = 10"}}, ""}, data.train,
+                                  data.valid);
   CHECK(message_of([&] { sample_space(space, limited, 60); }) ==
         "none of 60 architectures drawn from the space is valid and within the limits; widen the space or the limits");
 
-  const SpeedModel measured = measure_speed(all, objective, data.train, 0.02);
+  const SpeedModel measured = measure_speed(all, objective, 0.02);
   REQUIRE_FALSE(measured.points().empty());
   for (std::size_t i = 0; i < measured.points().size(); ++i) {
     CHECK(measured.points()[i].epoch_seconds > 0);

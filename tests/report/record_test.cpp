@@ -66,6 +66,41 @@ TEST_CASE("every field survives writing and reading") {
   CHECK(back.host.workers == 2);
 }
 
+TEST_CASE("what not every run has survives too, and a record without it is read") {
+  RunResults r = sample_results();
+  r.trials[0].epochs = {sample_epoch(1, 0.7, true)};
+  r.trials[0].measures = {{"energy", 2.5}};
+  const std::string json = to_json(r);
+  const RunResults back = run_results(json, "x");
+  CHECK(to_json(back) == json);
+  CHECK(back.trials[0].epochs[0].valid.accuracy == 0.7);
+  CHECK(back.trials[0].measures[0].second == 2.5);
+  CHECK(*back.trials[0].latency_ms == 4.5);
+  CHECK(back.models[0].latency->p95 == 5.5);
+  CHECK(back.models[0].low == 0.842 - 0.023);
+  CHECK(back.models[1].violations == r.models[1].violations);
+  CHECK(back.limits[0].text == "latency_ms <= 5");
+  CHECK(back.latency->samples[1].measured == 1.9);
+  CHECK(back.latency->note == r.latency->note);
+  CHECK(back.layers[1].ms == 0.9);
+  CHECK(back.reliability[1].right == 160);
+  CHECK(back.why.parameters[1].log);
+  CHECK(back.why.parameters[1].edge == "top");
+  CHECK(back.why.effects[1].source == Effect::Source::retrained);
+  CHECK(std::isnan(back.why.effects[0].error));
+  CHECK(back.why.outlook[2].high == 0.9);
+  CHECK(std::isnan(back.why.by_luck[0].low));
+  CHECK(back.models[0].to_default->mean == 0.019);
+  CHECK(std::isnan(back.models[0].to_default->p_value));
+  r.models[0].to_default->p_value = 0.25;
+  CHECK(run_results(to_json(r), "x").models[0].to_default->p_value == 0.25);
+
+  RunResults bare;
+  CHECK(!run_results(to_json(bare), "x").latency);
+  CHECK(refusal(replaced(json, "\"source\":\"retrained\"", "\"source\":\"guessed\"")) ==
+        "results.json: source of an effect 'guessed' is none of trials, estimate, retrained");
+}
+
 TEST_CASE("a record of nothing is a record") {
   const RunResults back = run_results(to_json(RunResults{}), "x");
   CHECK(back.winner == -1);

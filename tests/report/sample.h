@@ -31,8 +31,30 @@ inline ModelRow sample_model(const std::string& name, double test, std::int64_t 
   m.flops = 9'000'000;
   m.memory = 31'000'000;
   m.seeds = 3;
+  m.low = test - 0.023;
+  m.high = test + 0.021;
+  m.config = R"({"vocab_size":3000,"max_tokens":5,"hidden":64,"classes":2,"layers":[{"heads":2,"ffn":128},{"heads":4,"ffn":128}]})";
+  m.latency = ModelLatency{4.1, 4.2, 5.5};
   m.curves = {{sample_epoch(1, 0.71, false), sample_epoch(2, test, true)}, {}};
   return m;
+}
+
+inline void sample_explanation(RunResults& r) {
+  r.limits = {{"latency_ms", 5, "latency_ms <= 5"}};
+  r.latency =
+      LatencySummary{{{"sample <1>", 1.0, 1.1}, {"sample 2", 2.0, 1.9}}, 0.94, 0.06, 1, 32, 1, "the machine drifted <a little>"};
+  r.layers = {{"embedding", 192'000, 64, 1024, 0.1}, {"layer 1 attention", 16'384, 90'000, 4096, 0.9}};
+  r.reliability = {{100, 0.6, 50}, {200, 0.9, 160}};
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  r.why.parameters = {{"layers", false, 0, 0, {"1", "2", "3", "9"}, 0.4, ""}, {"lr", true, 1e-4, 1e-2, {}, 0.6, "top"}};
+  r.why.trial = 3;
+  r.why.effects = {{"layers", "2", "1", Effect::Source::trials, -0.02, unknown, 1},
+                   {"layers", "2", "3", Effect::Source::retrained, 0.01, 0.004, 3},
+                   {"lr", "0.01", "0.300 to 0.500", Effect::Source::estimate, -0.03, 0.01, 2.4}};
+  r.why.outlook = {{1, 0.61, 0.84, 0.86}, {4, 0.86, 0.86, 0.86}, {8, 0.86, 0.87, 0.9}};
+  r.why.by_luck = {{1, unknown, 0.61, 0.84}, {4, 0.84, 0.85, 0.855}};
+  r.why.random_trials = 2;
+  r.why.finished_trials = 4;
 }
 
 inline RunResults sample_results() {
@@ -64,7 +86,7 @@ inline RunResults sample_results() {
   TrialRow complete{0, TrialState::complete, 0.84, "L2 H64", {{"layers", "2"}}, {0.7, 0.84}, 90'000, 5, 6, 12, ""};
   TrialRow pruned{1, TrialState::pruned, 0.61, "L1 H32", {{"layers", "1"}}, {0.61}, 40'000, 3, 4, 9, ""};
   TrialRow failed{2, TrialState::failed, {}, "L9 H512", {{"layers", "9"}}, {}, 9'000'000, 3, 4, 13, "loss is <not> finite"};
-  TrialRow better{3, TrialState::complete, 0.86, "L3 H96", {{"layers", "3"}}, {0.72, 0.86}, 150'000, 5, 6, 20, ""};
+  TrialRow better{3, TrialState::complete, 0.86, "L3 H96", {{"layers", "3"}, {"lr", "0.009"}}, {0.72, 0.86}, 150'000, 5, 6, 20, ""};
   r.trials = {complete, pruned, failed, better};
   r.models = {sample_model("#3", 0.842, 150'000), sample_model("#0", 0.838, 90'000), sample_model("default", 0.823, 120'000)};
   r.models[0].to_default = PairedDifference{0.019, 0.015};
@@ -79,6 +101,9 @@ inline RunResults sample_results() {
   r.confusion.counts = {400, 100, 67, 490};
   r.mistakes = {
       {"reviews.tsv:7", "it's <script>alert('x')</script> | a \"film\" & `more`\nnext", "bad", "<script>alert(1)</script>", 0.993}};
+  r.models[1].violations = {"#0 breaks latency_ms <= 5"};
+  for (TrialRow& t : r.trials) t.latency_ms = static_cast<double>(t.params) / 2e4;
+  sample_explanation(r);
   r.commands = {{"again", "lathe search 'a b.toml' --until-commit 148"}};
   r.seconds = {{"search", 370.25}, {"finalists", 170.5}};
   r.config = "[data]\nfile = \"<reviews>.tsv\"\n";

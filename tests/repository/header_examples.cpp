@@ -11,6 +11,8 @@
 #include <lathe/nas/space.h>
 #include <lathe/nas/storage/memory.h>
 #include <lathe/nas/storage/sqlite.h>
+#include <lathe/nas/transformer/calibration.h>
+#include <lathe/nas/transformer/proxy.h>
 #include <lathe/nas/transformer/search.h>
 #include <lathe/nas/transformer/supernet_objective.h>
 #include <lathe/nas/transformer/supernet_preparation.h>
@@ -69,6 +71,7 @@ namespace nas {
 void study(const StudyHeader& header);
 Space space_of_example();
 void whole_search(const StudyHeader& header, const SearchJob& job);
+StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows);
 void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
                     const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows);
 void inherited_weights(const SupernetJob& job, StudyHeader& header, const TrainingObjective& training,
@@ -108,6 +111,9 @@ void whole_search(const StudyHeader& header, const SearchJob& job) {
 #include "nas_transformer_search_1.inc"
 }
 
+StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows) {
+#include "nas_transformer_proxy_1.inc"
+  return run;
 void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
                     const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows) {
 #include "nas_transformer_supernet_trainer_1.inc"

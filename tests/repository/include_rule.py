@@ -22,8 +22,9 @@ MAY_INCLUDE = {
     "deploy": ["nn", "tokenizer"],
     "nas": [],
     "nas/storage": ["nas"],
+    "nas/controller": ["nas", "nn", "optim"],
     "nas/transformer": ["nas", "train", "deploy"],
-    "cli": ["nas/transformer", "nas/storage"],
+    "cli": ["nas/transformer", "nas/storage", "nas/controller"],
 }
 # Parts of nas that belong to its own library.
 SAME_LAYER = {"nas/storage/storage.h": "nas", "nas/storage/memory.h": "nas", "nas/storage/memory.cpp": "nas"}

@@ -35,12 +35,16 @@ def implemented(kind):
     # tags of SamplerRegistry::builtin() and PrunerRegistry::builtin()
     body = registry.split(f"{kind.capitalize()}Registry::builtin() {{")[1].split("\n}")[0]
     found = {}
-    for name in re.findall(r'r\.add\("([a-z0-9]+)@', body):
+    names = re.findall(r'r\.add\("([a-z0-9]+)@', body)
+    if kind == "sampler":  # the one that needs the engine registers itself
+        names += re.findall(r'registry\.add\("([a-z0-9]+)@', (source / "nas/controller/controller.cpp").read_text())
+    for name in names:
         options = found[name] = {}
         file = source / f"nas/{kind}/{name}.cpp"
+        if name == "controller": file = source / "nas/controller/controller.cpp"
         text = file.read_text() if file.exists() else body  # random and none have no file
-        names = re.search(r"(?:check_settings|Options options)\([^{]*\{([^}]*)\}\)", text)
-        for option in re.findall(r'"(\w+)"', names.group(1)) if file.exists() else []:
+        listed = re.search(r"(?:check_settings|Options options)\([^{]*\{([^}]*)\}\)", text)
+        for option in re.findall(r'"(\w+)"', listed.group(1)) if file.exists() else []:
             options[option] = None
         for option, default in re.findall(r'(?:whole|real|flag|setting|whole_setting)\((?:[^"()]*"pruner \w+", )?(?:[^"()]*, )?"(\w+)", ([^,)]+(?:\([^)]*\))?)', text):
             if options.get(option) is None:

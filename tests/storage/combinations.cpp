@@ -29,7 +29,7 @@ pid_t start(const StudyHeader& header, const std::string& url, const std::string
     const auto storage = open_backend(url, false)->open(header.name);
     FickleStorage fickle(*storage, schedule);
     ShakyObjective objective(schedule, 400, 0.02);
-    ExecutorOptions options;
+    ExecutorOptions options = test::knowing_all();
     options.workers = workers;
     options.poll = 2ms;
     options.lease = 60ms;
@@ -41,7 +41,7 @@ pid_t start(const StudyHeader& header, const std::string& url, const std::string
 
 std::string calm_hash(const StudyHeader& header) {
   const auto objective = test::curve_objective();
-  return execute(header, *objective, *memory_storage(header)).hash;
+  return execute(header, *objective, *memory_storage(header), test::knowing_all()).hash;
 }
 
 /// Of databases. The parent keeps no connection, which its children would inherit.

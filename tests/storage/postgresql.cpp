@@ -236,6 +236,32 @@ TEST_CASE("a COMMIT without an answer has its effect exactly once") {
   }
 }
 
+TEST_CASE("a COMMIT that a crash swallowed is not taken for that of another transaction") {
+  if (!server()) return;
+  const StudyHeader header = small_study();
+  std::string url = server()->fresh_database();
+  const std::string direct = url;
+  Proxy proxy(url.substr(url.find("host=") + 5) + "/.s.PGSQL.5432");
+  url.replace(url.find("host="), std::string::npos, "host=" + proxy.host());
+  auto storage = postgresql_backend(url, true, {.patience = 60s})->create(header);
+  Batches batches(header);
+  const std::vector<Event> batch = batches.engine.step();
+  proxy.cut(Proxy::Cut::before_commit);
+  bool added = false;
+  std::thread waits([&] { added = storage->append(0, batch, header.space); });
+  proxy.hold(true);  // the client at work keeps its connection
+  while (proxy.cuts() == 0) std::this_thread::sleep_for(1ms);
+  server()->stop(PostgresServer::Stop::crash);
+  server()->start();
+  // The server forgot the transaction and gives its number away.
+  ask(direct, "CREATE TABLE others (x INTEGER)");
+  for (int i = 0; i < 20; ++i) ask(direct, "INSERT INTO others VALUES (1)");
+  proxy.hold(false);
+  waits.join();
+  CHECK(added);
+  CHECK(storage->events(0).size() == batch.size());
+}
+
 TEST_CASE("a study whose every third COMMIT goes unanswered has the same hash") {
   if (!server()) return;
   const StudyHeader header = small_study(20);

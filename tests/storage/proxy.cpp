@@ -2,6 +2,7 @@
 
 #include <lathe/base/error.h>
 
+#include <chrono>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,10 @@ Proxy::~Proxy() {
 void Proxy::serve() {
   while (!ended_) {
     pollfd waiting{listener_, POLLIN, 0};
+    if (held_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      continue;
+    }
     if (poll(&waiting, 1, 20) <= 0) continue;
     const int client = accept(listener_, nullptr, nullptr);
     if (client < 0) continue;

@@ -25,6 +25,8 @@ class Proxy {
   /// Breaks it at every n-th COMMIT, before and after it in turn.
   void cut_every(int n) { every_ = n; }
   int cuts() const { return cuts_; }
+  /// Accepts no more clients, until it is let go.
+  void hold(bool held) { held_ = held; }
 
  private:
   void serve();
@@ -37,7 +39,7 @@ class Proxy {
   std::atomic<Cut> cut_{Cut::none};
   std::atomic<int> cuts_{0}, every_{0};
   int commits_ = 0;
-  std::atomic<bool> ended_{false};
+  std::atomic<bool> ended_{false}, held_{false};
   std::thread thread_;
 };
 

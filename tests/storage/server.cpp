@@ -96,7 +96,9 @@ pid_t PostgresServer::launch(const char* program, const std::vector<std::string>
 void PostgresServer::start() {
   const std::string folder = folder_.path().string();
   server_ = launch("postgres", {"-D", folder + "/data", "-k", folder, "-c", "listen_addresses=", "-c", "max_connections=60"});
-  for (int attempt = 0; attempt < 600; ++attempt) {
+  // After a crash the server first syncs every file of its folder, which takes a busy disk a minute.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(4);
+  while (std::chrono::steady_clock::now() < deadline) {
     try {
       nas::PostgresqlConnection(url("postgres"), "test server").open(std::chrono::seconds(5));
       started_ = std::chrono::steady_clock::now();

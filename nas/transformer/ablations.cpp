@@ -1,0 +1,94 @@
+#include <lathe/base/math.h>
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/ablations.h>
+#include <lathe/nas/transformer/report_svg.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace lathe::nas {
+namespace {
+
+/// Mean of the best validation metric over seeds, and the variance of that mean.
+struct Outcome {
+  double mean = 0, variance = std::numeric_limits<double>::quiet_NaN();
+  int trainings = 0;
+};
+
+Outcome outcome_of(const FinalistResult& result, train::Metric metric) {
+  Outcome out;
+  std::vector<double> values;
+  for (const FinalRun& run : result.runs)
+    if (run.failure.empty()) values.push_back(run.valid.of(metric));
+  out.trainings = static_cast<int>(values.size());
+  if (values.empty()) return out;
+  const auto n = static_cast<double>(values.size());
+  for (const double v : values) out.mean += v / n;
+  if (values.size() < 2) return out;
+  double sum = 0;
+  for (const double v : values) sum += (v - out.mean) * (v - out.mean);
+  out.variance = sum / (n - 1) / n;
+  return out;
+}
+
+/// The parameter in which two points differ, both having it.
+std::size_t difference_of(const Point& a, const Point& b) {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a.value(i) && b.value(i) && !(*a.value(i) == *b.value(i))) return i;
+  return 0;
+}
+
+std::string shown(const Value& value) { return value.real() ? short_number(*value.real()) : value.show(); }
+
+std::vector<std::string> by_importance(const Explanation& why) {
+  std::vector<ParameterRow> rows = why.parameters;
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const ParameterRow& a, const ParameterRow& b) { return a.importance > b.importance; });
+  std::vector<std::string> names;
+  for (const ParameterRow& row : rows) names.push_back(row.name);
+  return names;
+}
+
+}  // namespace
+
+void retrain_neighbours(RunResults& r, const SearchJob& job, const History& history, const TrainingObjective& objective) {
+  if (job.ablations <= 0 || r.why.trial < 0) return;
+  const Point& chosen = history.trials[static_cast<std::size_t>(r.why.trial)].point;
+  std::vector<Point> points = one_step_neighbours(job.header.space, history, chosen, by_importance(r.why),
+                                                  std::numeric_limits<std::size_t>::max(), job.header.seed);
+  std::erase_if(points, [&](const Point& point) { return objective.refuse(point).has_value(); });
+  if (points.size() > static_cast<std::size_t>(job.ablations)) points.resize(static_cast<std::size_t>(job.ablations));
+  if (points.empty()) return;
+
+  std::vector<Finalist> finalists = {{"chosen", r.why.trial, objective.candidate(chosen)}};
+  for (const Point& point : points) finalists.push_back({point.hash().substr(0, 12), r.why.trial, objective.candidate(point)});
+  FinalistSetting setting;
+  setting.folder = job.folder / "ablations";
+  setting.task = job.setting.task;
+  setting.metric = job.setting.base.training.metric;
+  setting.seed = job.header.seed;
+  setting.seeds = static_cast<int>(job.seeds);
+  setting.workers = job.workers;
+  setting.backend = job.setting.backend;
+  setting.encodings = job.setting.encodings;
+  setting.stop_requested = [stop = job.stop] { return stop.requested(); };
+  data::EncodedSplits rows = *job.rows;
+  rows.test = rows.valid;  // whatever a training tests itself with, the test rows are not for this
+  const std::vector<FinalistResult> results = train_finalists(finalists, rows, setting);
+
+  const Outcome base = outcome_of(results[0], setting.metric);
+  if (base.trainings == 0) return;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const Outcome other = outcome_of(results[i + 1], setting.metric);
+    if (other.trainings == 0) continue;
+    const std::size_t p = difference_of(chosen, points[i]);
+    r.why.effects.push_back({chosen.name(p), shown(*chosen.value(p)), shown(*points[i].value(p)), Effect::Source::retrained,
+                             other.mean - base.mean, math::sqrt(base.variance + other.variance),
+                             static_cast<double>(other.trainings)});
+  }
+  std::stable_sort(r.why.effects.begin(), r.why.effects.end(), [&](const Effect& a, const Effect& b) {
+    return job.header.space.index(a.parameter) < job.header.space.index(b.parameter);
+  });
+}
+
+}  // namespace lathe::nas

@@ -1,0 +1,81 @@
+// Section "What mattered": importance, where the best trials lie, what each decision of the winner was worth.
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/report_page.h>
+
+#include <algorithm>
+
+namespace lathe::nas {
+namespace {
+
+std::vector<const ParameterRow*> by_importance(const RunResults& r) {
+  std::vector<const ParameterRow*> rows;
+  for (const ParameterRow& p : r.why.parameters) rows.push_back(&p);
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const ParameterRow* a, const ParameterRow* b) { return a->importance > b->importance; });
+  return rows;
+}
+
+std::string importance_html(const std::vector<const ParameterRow*>& rows) {
+  std::string out =
+      "<h3>Importance</h3>\n<p class=\"soft\">Share of PED-ANOVA: how much the best tenth of the trials differs from all in this "
+      "parameter.</p>\n<div class=\"bars\" role=\"table\">\n";
+  for (const ParameterRow* p : rows)
+    out += str("<div role=\"row\"><span role=\"rowheader\">", escape_html(p->name),
+               "</span><span class=\"track\" role=\"presentation\"><span style=\"width:", fixed(100 * p->importance, 1),
+               "%\"></span></span><span role=\"cell\">", fixed(100 * p->importance, 0), "&nbsp;%</span></div>\n");
+  return out + "</div>\n";
+}
+
+/// A bar to the left or right of a zero line, with its error.
+std::string effect_bar(const Effect& e, double most) {
+  constexpr double kMiddle = 70, kHalf = 64;
+  const double at = kMiddle + kHalf * e.difference / most;
+  const bool known = e.error - e.error == 0;
+  const double error = known ? kHalf * 1.96 * e.error / most : 0;
+  std::string out = str("<svg class=\"effect\" viewBox=\"0 0 140 14\" aria-hidden=\"true\"><path class=\"rule\" d=\"M70 0V14\"/>");
+  out += str("<rect class=\"", e.difference < 0 ? "worse" : "good", "\" x=\"", px(std::min(at, kMiddle)), "\" y=\"3\" width=\"",
+             px(std::max(at, kMiddle) - std::min(at, kMiddle)), "\" height=\"8\"/>");
+  if (known)
+    out += str("<path class=\"rule strong\" d=\"M", px(std::max(at - error, 0.0)), " 7H", px(std::min(at + error, 140.0)), "\"/>");
+  return out + "</svg>";
+}
+
+std::string effects_html(const RunResults& r) {
+  if (r.why.effects.empty()) return "";
+  double most = 1e-9;
+  for (const Effect& e : r.why.effects)
+    if (e.difference - e.difference == 0) most = std::max({most, e.difference, -e.difference});
+  std::string out = str(
+      "<h3>What each decision of #", r.why.trial, " was worth</h3>\n<p class=\"soft\">Validation ", escape_html(r.metric),
+      " with one choice changed, minus that of the choice made. <em>Trials</em> differ from it in nothing else; <em>estimates</em> "
+      "are local means over all trials, with the number that stands behind them. The line is &plusmn;1.96 standard errors, where "
+      "more than one trial tells them. The winner was picked for its value, so what trials say against it is a little too "
+      "harsh.</p>\n<div class=\"wide\">",
+      table_head({"parameter", "chosen", "instead", "#difference", "", "#behind it", "from"}, "sort"));
+  for (const Effect& e : r.why.effects)
+    out += str("<tr>", html_cell(escape_html(e.parameter)), html_cell(escape_html(e.chosen)), html_cell(escape_html(e.other)),
+               number_cell(signed_score(e.difference)), html_cell(effect_bar(e, most)),
+               number_cell(fixed(e.trials, e.source == Effect::Source::estimate ? 1 : 0)), html_cell(source_name(e.source)),
+               "</tr>\n");
+  return out + "</table></div>\n";
+}
+
+}  // namespace
+
+std::string why_section(const RunResults& r) {
+  if (r.why.parameters.empty()) return "";
+  const std::vector<const ParameterRow*> rows = by_importance(r);
+  std::string small;
+  for (const ParameterRow* p : rows) small += histogram_svg(r, *p);
+  std::string out = importance_html(rows);
+  if (!small.empty())
+    out +=
+        "<h3>Where the best trials lie</h3>\n<p class=\"soft\">Grey: all complete trials; colour: the best tenth. Best trials at "
+        "an "
+        "edge: the range may be too narrow.</p>\n<div class=\"smalls\">\n" +
+        small + "</div>\n";
+  out += parallel_svg(r, shown_trials(r)) + effects_html(r);
+  return section("mattered", "What mattered", out);
+}
+
+}  // namespace lathe::nas
