@@ -159,7 +159,8 @@ void add_search_keys(KeyTable& t) {
   t.integer("objective.max_reports", 0, 0, "most reports before the final value; each can be the last").to(100000).late();
   t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
-  t.choice("proxy.kind", {"training", "params", "synflow", "grad_norm", "snip", "jacobian", "saliency", "diversity", "head_confidence"},
+  t.choice("proxy.kind",
+           {"training", "params", "synflow", "grad_norm", "snip", "jacobian", "saliency", "diversity", "head_confidence"},
            "training", "a cheaper training, or a score of the untrained network");
   t.late();
   t.number("proxy.steps", 1, 0, "share of the steps of a cheaper training").above().to(1).late();

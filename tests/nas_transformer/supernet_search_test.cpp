@@ -181,7 +181,8 @@ TEST_CASE("supernet: a search on inherited weights is one study for 1, 2 and 5 w
 TEST_CASE("supernet: limits refuse points of the search, and spaces that cannot be shared are refused before training") {
   Setup setup;
   const std::int64_t limit = 700;
-  TrainingObjective limited({shared_base(), task(), {limit}, ""}, setup.data.train, setup.data.valid);
+  TrainingObjective limited({shared_base(), task(), {{Quantity::kParams, false, static_cast<double>(limit), "limits.params"}}, ""},
+                            setup.data.train, setup.data.valid);
   SupernetJob job = setup.job();
   job.training = &limited;
   const SupernetPreparation prepared = prepare_supernet(job);
