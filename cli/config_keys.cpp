@@ -200,6 +200,7 @@ void add_search_keys(KeyTable& t) {
   t.integer("finalists.seeds", 3, 1, "trainings of each").to(1000).outside();
   t.integer("finalists.epochs", 6, 0, "passes of their training; 0: as train.epochs").to(100000).outside();
   t.integer("finalists.ablations", 0, 0, "one-step changes of the winner to train, to see what mattered").to(1000).outside();
+  t.flag("finalists.measure", true, "measure how long they take to answer").outside();
   t.text("storage.url", "", "database of the study; empty: study.db in the run folder").outside().variable("LATHE_STORAGE");
   t.text("storage.name", "", "name of the study; empty: that of the run folder").outside();
   t.file("output.dir", "run folder; empty: runs/<name of the data>-1, -2, …");

@@ -20,6 +20,7 @@
 #include <lathe/nas/controller/controller.h>
 #include <lathe/nas/transformer/calibration.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/nas/transformer/supernet_space.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -50,7 +51,7 @@ class Search {
     try {
       return finish(execute());
     } catch (const nas::ProxyRefused& refused) {
-      console_.warn(str(refused.what(), "; train in full (search.evaluate = \"train\"), or insist with proxy.force = true"));
+      console_.warn(str(refused.what(), ", or train in full (search.evaluate = \"train\")"));
       return kNo;
     } catch (const InfrastructureError& error) {
       throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", resume_command(folder_)));
@@ -64,6 +65,7 @@ class Search {
     require_free_folder(config_, invocation_.has("--force"));
     const nas::StudyHeader header = study_header(config_, "");  // throws before anything is read or written
     if (!config_.text("search.warm_start").empty()) earlier_trials(config_, header);
+    if (config_.text("search.evaluate") == "inherited") nas::check_shareable(header.space);
     load();
     const bool dry = invocation_.has("--dry-run");
     if (!dry && needs_latency(config_)) {  // trials within the limit are smaller: the plan has to know
@@ -105,7 +107,7 @@ class Search {
     job_.header = training_header(config_, data_, study_name(config_, folder_));
     job_.setting = training_setting(config_, data_);
     job_.targets = targets_of(config_);
-    job_.measure = true;
+    job_.measure = config_.flag("finalists.measure");
     job_.load = {config_.integer("latency.batch"), config_.integer("latency.tokens"),
                  static_cast<int>(config_.integer("latency.threads"))};
     job_.finalists = config_.integer("finalists.count");
