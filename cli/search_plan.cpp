@@ -107,7 +107,6 @@ void plan_search(Config& config, const LoadedData& data, const nas::Preparation&
             " a worker"));
   std::vector<std::string> left_out;
   if (needs_latency(config) && !preparation.has("latency")) left_out.push_back("limits of latency, which is measured first");
-  if (nas::needs_baseline(targets_of(config))) left_out.push_back("training the default first");
   if (config.text("search.evaluate") == "proxy") left_out.push_back("the calibration, and that trials cost less");
   if (config.text("search.evaluate") == "inherited")
     left_out.push_back("training shared weights and the calibration, and that trials cost next to nothing");

@@ -343,6 +343,9 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
     retrain_neighbours(results, job, outcome.study.history, objective);
   }
   results.seconds.emplace_back(job.ablations > 0 ? "ablations" : job.measure ? "measure" : "baselines", watch.lap());
+  for (const Limit& limit : job.setting.limits)  // those that a plot has an axis for
+    if (limit.quantity == Quantity::kLatency || limit.quantity == Quantity::kParams)
+      results.limits.push_back({info(limit.quantity).name, limit.bound, limit.text});
   results.commands = job.commands;
   results.config = job.config;
   results.version = kVersion;
