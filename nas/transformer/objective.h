@@ -68,10 +68,11 @@ class TrainingObjective final : public Objective {
   CandidateCost cost(const Candidate& candidate) const;
   const TrainingSetting& setting() const { return setting_; }
   std::shared_ptr<const data::EncodedDataset> train_rows(const Candidate& candidate) const;
+  /// Objectives and constraints of a point that scored so, however it came to.
+  SegmentResult result_of(const Point& params, const train::Scores& scores) const;
 
  private:
   std::shared_ptr<const data::EncodedDataset> valid_rows(const Candidate& candidate) const;
-  SegmentResult result_of(const Point& params, const train::Scores& scores) const;
 
   TrainingSetting setting_;
   const data::EncodedDataset &train_, &valid_;

@@ -40,7 +40,7 @@ SegmentResult SupernetObjective::evaluate(const Point& params) const {
     const train::Scores scores = train::score(train::predict(model, valid_), valid_.labels);
     if (!(scores.loss - scores.loss == 0))
       return SegmentResult::failed(Failure::non_finite, "the validation loss with inherited weights is not finite");
-    SegmentResult result = SegmentResult::of(scores.of(candidate.training.metric));
+    SegmentResult result = training_.result_of(params, scores);
     result.digest = train::weights_hash(model.parameters()).substr(0, 16);
     result.attributes = JsonWriter()
                             .begin_object()
