@@ -159,7 +159,8 @@ void add_search_keys(KeyTable& t) {
   t.integer("objective.max_reports", 0, 0, "most reports before the final value; each can be the last").to(100000).late();
   t.duration("objective.time_limit", "of one trial, which fails behind it; empty: none").late();
   t.integer("objective.retries", 2, 0, "times that a trial is run again for the machine's sake").to(1000).outside();
-  t.choice("proxy.kind", {"training", "params", "synflow", "grad_norm", "snip", "jacobian", "saliency", "diversity", "head_confidence"},
+  t.choice("proxy.kind",
+           {"training", "params", "synflow", "grad_norm", "snip", "jacobian", "saliency", "diversity", "head_confidence"},
            "training", "a cheaper training, or a score of the untrained network");
   t.late();
   t.number("proxy.steps", 1, 0, "share of the steps of a cheaper training").above().to(1).late();
@@ -199,6 +200,7 @@ void add_search_keys(KeyTable& t) {
   t.integer("finalists.seeds", 3, 1, "trainings of each").to(1000).outside();
   t.integer("finalists.epochs", 6, 0, "passes of their training; 0: as train.epochs").to(100000).outside();
   t.integer("finalists.ablations", 0, 0, "one-step changes of the winner to train, to see what mattered").to(1000).outside();
+  t.flag("finalists.measure", true, "measure how long they take to answer").outside();
   t.text("storage.url", "", "database of the study; empty: study.db in the run folder").outside().variable("LATHE_STORAGE");
   t.text("storage.name", "", "name of the study; empty: that of the run folder").outside();
   t.file("output.dir", "run folder; empty: runs/<name of the data>-1, -2, …");

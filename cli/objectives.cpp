@@ -2,7 +2,6 @@
 
 #include <lathe/base/error.h>
 #include <lathe/base/text.h>
-#include <lathe/cli/format.h>
 #include <lathe/nas/transformer/plan.h>
 
 #include <algorithm>
@@ -79,11 +78,30 @@ void describe_objectives(const Config& config, nas::StudyHeader& header) {
                          " alone, which training does not change; set search.pruner = \"none\""));
 }
 
+bool needs_latency(const Config& config) {
+  const std::vector<Quantity> objectives = objectives_of(config);
+  const std::vector<nas::Target> targets = targets_of(config);
+  return config.number("limits.latency_ms") > 0 || std::count(objectives.begin(), objectives.end(), Quantity::kLatency) > 0 ||
+         std::any_of(targets.begin(), targets.end(), [](const nas::Target& t) { return t.quantity == Quantity::kLatency; });
+}
+
+std::shared_ptr<const nas::LatencyModel> latency_of(const nas::Preparation& preparation) {
+  if (!preparation.has("latency")) return nullptr;
+  return std::make_shared<nas::LatencyModel>(nas::LatencyModel::parse(preparation.get("latency"), "preparation of the study"));
+}
+
 nas::TrainingSetting training_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation) {
   nas::TrainingSetting setting{base_candidate(config), data.task, named_limits(config), backend_name(config)};
   setting.objectives = objectives_of(config);
   setting.encodings = data.encodings.get();
-  const std::vector<nas::Target> targets = targets_of(config);
+  if (const auto model = latency_of(preparation))
+    setting.latency = [model](const nn::TransformerConfig& architecture) { return model->predict_ns(architecture); };
+  std::vector<nas::Target> targets = targets_of(config);
+  if (!setting.latency) {
+    std::erase_if(setting.limits, [](const nas::Limit& limit) { return limit.quantity == Quantity::kLatency; });
+    std::erase_if(targets, [](const nas::Target& target) { return target.quantity == Quantity::kLatency; });
+    std::erase(setting.objectives, Quantity::kLatency);
+  }
   if (targets.empty()) return setting;
   nas::CandidateCost cost = nas::cost_of(setting.base, data.task, data.rows.train);
   if (setting.latency) cost.latency_ns = setting.latency(setting.base.architecture(data.task));
@@ -91,26 +109,6 @@ nas::TrainingSetting training_setting(const Config& config, const LoadedData& da
   if (preparation.has("baseline")) baseline = nas::Baseline::parse(preparation.get("baseline"), "preparation of the study");
   for (nas::Limit& limit : nas::resolve(targets, cost, baseline ? &*baseline : nullptr)) setting.limits.push_back(std::move(limit));
   return setting;
-}
-
-nas::Preparation prepare_study(const Config& config, const LoadedData& data, const std::filesystem::path& folder, Console& console,
-                               const std::function<bool()>& stop_requested) {
-  nas::Preparation preparation;
-  if (nas::needs_baseline(targets_of(config))) {
-    const nas::TrainingSetting setting = training_setting(config, data);
-    console.note("prepare train the default architecture, which limits.target is relative to");
-    try {
-      const nas::Baseline baseline = nas::train_baseline(setting, data.rows, static_cast<std::uint64_t>(config.integer("seed")),
-                                                         folder / "baseline.json", stop_requested);
-      preparation.set("baseline", baseline.json());
-      console.note(str("default accuracy ", fixed(baseline.scores.accuracy, 4), ", macro F1 ", fixed(baseline.scores.macro_f1, 4),
-                       ", loss ", fixed(baseline.scores.loss, 4), " on the validation rows"));
-    } catch (const NonFiniteError& error) {
-      throw InputError(str(place_of(config, "limits.target"),
-                           "limits.target is relative to the default architecture, which cannot be trained: ", error.what()));
-    }
-  }
-  return preparation;
 }
 
 void nothing_within_limits(const Config& config, const nas::TrainingSetting& setting, const nas::Space& space,

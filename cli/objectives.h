@@ -1,11 +1,12 @@
-// What a configuration asks of its models: search.objectives, [limits], and what has to be prepared for them before a study begins.
+// What a configuration asks of its models: search.objectives, and [limits].
 #pragma once
 #include <lathe/cli/model_config.h>
 #include <lathe/nas/preparation.h>
 #include <lathe/nas/study.h>
 #include <lathe/nas/transformer/baseline.h>
+#include <lathe/nas/transformer/latency.h>
 
-#include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,14 +21,14 @@ std::vector<nas::Target> targets_of(const Config& config);
 /// training tells, an early stopping that cannot work.
 void describe_objectives(const Config& config, nas::StudyHeader& header);
 
-/// Everything that a TrainingObjective needs. Without a baseline in `preparation` (planning), targets on measured quantities
-/// relative to the default are left out.
-nas::TrainingSetting training_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation = {});
+/// Is latency_ms an objective, a limit or part of a target?
+bool needs_latency(const Config& config);
+/// The latency model in a study's preparation; null if there is none.
+std::shared_ptr<const nas::LatencyModel> latency_of(const nas::Preparation& preparation);
 
-/// What has to be measured or trained before the first proposal, done; `folder` keeps it until the study has it. Interrupted if
-/// stop_requested.
-nas::Preparation prepare_study(const Config& config, const LoadedData& data, const std::filesystem::path& folder, Console& console,
-                               const std::function<bool()>& stop_requested);
+/// Everything that a TrainingObjective needs. Without a baseline in `preparation` (planning), targets on measured quantities
+/// relative to the default are left out; without latency, everything about it.
+nas::TrainingSetting training_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation = {});
 
 /// No architecture that was drawn is within the limits: says which limit excludes them all, and what the smallest would be.
 [[noreturn]] void nothing_within_limits(const Config& config, const nas::TrainingSetting& setting, const nas::Space& space,

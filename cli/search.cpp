@@ -4,8 +4,10 @@
 #include <lathe/base/text.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/latency.h>
 #include <lathe/cli/model_config.h>
 #include <lathe/cli/objectives.h>
+#include <lathe/cli/preparation.h>
 #include <lathe/cli/progress.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/search_plan.h>
@@ -16,7 +18,9 @@
 #include <lathe/cli/study_header.h>
 #include <lathe/cli/study_source.h>
 #include <lathe/nas/controller/controller.h>
+#include <lathe/nas/transformer/calibration.h>
 #include <lathe/nas/transformer/search.h>
+#include <lathe/nas/transformer/supernet_space.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -46,6 +50,9 @@ class Search {
     prepare();
     try {
       return finish(execute());
+    } catch (const nas::ProxyRefused& refused) {
+      console_.warn(str(refused.what(), ", or train in full (search.evaluate = \"train\")"));
+      return kNo;
     } catch (const InfrastructureError& error) {
       throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", resume_command(folder_)));
     }
@@ -58,14 +65,19 @@ class Search {
     require_free_folder(config_, invocation_.has("--force"));
     const nas::StudyHeader header = study_header(config_, "");  // throws before anything is read or written
     if (!config_.text("search.warm_start").empty()) earlier_trials(config_, header);
+    if (config_.text("search.evaluate") == "inherited") nas::check_shareable(header.space);
     load();
     const bool dry = invocation_.has("--dry-run");
-    plan_search(config_, data_, console_, dry);
+    if (!dry && needs_latency(config_)) {  // trials within the limit are smaller: the plan has to know
+      folder_ = new_run_folder(config_, invocation_.has("--force"));
+      preparation_.set("latency", latency_model(config_, make_space(config_), data_.task, folder_, {}, console_).json());
+    }
+    plan_search(config_, data_, preparation_, console_, dry);
     if (dry) {
       console_.note("Nothing was run. Remove --dry-run to start.");
       return false;
     }
-    folder_ = new_run_folder(config_, invocation_.has("--force"));
+    if (folder_.empty()) folder_ = new_run_folder(config_, invocation_.has("--force"));
     write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
     console_.note("writes  " + folder_.string());
     return true;
@@ -95,6 +107,9 @@ class Search {
     job_.header = training_header(config_, data_, study_name(config_, folder_));
     job_.setting = training_setting(config_, data_);
     job_.targets = targets_of(config_);
+    job_.measure = config_.flag("finalists.measure");
+    job_.load = {config_.integer("latency.batch"), config_.integer("latency.tokens"),
+                 static_cast<int>(config_.integer("latency.threads"))};
     job_.finalists = config_.integer("finalists.count");
     job_.seeds = config_.integer("finalists.seeds");
     job_.ablations = config_.integer("finalists.ablations");
@@ -144,6 +159,7 @@ class Search {
       } else {
         progress.finish();
         console_.note(phase == "baselines"   ? "test    finalists and baselines, once"
+                      : phase == "measure"   ? "measure how long the models take to answer"
                       : phase == "ablations" ? str("retrain up to ", plural(job_.ablations, "one-step change"), " of the winner")
                                              : "export  model and report");
       }
@@ -153,18 +169,24 @@ class Search {
     };
   }
 
+  StudyPlace place() { return {config_, data_, job_.header, folder_, job_.workers, job_.stop, console_}; }
+
   /// What decides the study beside configuration and data: from its header, or measured and trained now.
   void prepare_before_the_study() {
-    std::optional<nas::Preparation> preparation = recorded_preparation(config_, folder_, job_.header.name, console_);
-    if (!preparation) {
-      try {
-        preparation = prepare_study(config_, data_, folder_, console_, [this] { return job_.stop.requested(); });
-      } catch (const nas::Interrupted&) {
-        throw StoppedByUser("stopped before the study began. Resume: " + resume_command(folder_));
+    try {
+      if (auto recorded = recorded_preparation(config_, folder_, job_.header.name, console_)) {
+        preparation_ = std::move(*recorded);
+      } else {
+        preparation_ = prepare_study(place(), std::move(preparation_));
       }
+    } catch (const nas::Interrupted&) {
+      throw StoppedByUser("stopped before the study began. Resume: " + resume_command(folder_));
     }
-    job_.header.preparation = preparation->json();
-    job_.setting = training_setting(config_, data_, *preparation);
+    job_.header.preparation = preparation_.json();
+    job_.setting = training_setting(config_, data_, preparation_);
+    job_.evaluation = [this](const nas::TrainingObjective& full) { return study_objective(place(), full, preparation_); };
+    job_.latency = latency_of(preparation_);
+    if (job_.latency) job_.commands[0].second += " --latency-from " + folder_name(folder_);
   }
 
   nas::SearchOutcome execute() {
@@ -207,7 +229,7 @@ class Search {
     print_result(console_, outcome, folder_);
     if (outcome.results.winner < 0) return kNo;
     const nas::ModelRow& winner = outcome.results.models[static_cast<std::size_t>(outcome.results.winner)];
-    for (const std::string& violation : winner.violations) console_.warn("no finalist holds every target: " + violation);
+    for (const std::string& violation : winner.violations) console_.warn("the winner: " + violation);
     return winner.violations.empty() ? kDone : kNo;
   }
 
@@ -217,6 +239,7 @@ class Search {
   LoadedData data_;
   fs::path folder_;
   nas::SearchJob job_;
+  nas::Preparation preparation_;
 };
 
 int run_search_command(Invocation& invocation) {
@@ -247,6 +270,7 @@ Command search_command() {
       {"--trials", "N", "architectures to try", "search.trials"},
       {"--preset", "NAME", "quick, balanced or thorough", ""},
       {"--limit", "NAME=VALUE", "what a model may cost: params=2M, latency_ms=5, \"target=accuracy >= 0.95 * default\"", "", true},
+      {"--latency-from", "STUDY", "run or database whose measurements of latency are used again", "latency.from"},
       {"--text", "COLUMN", "column of the text", "data.text"},
       {"--label", "COLUMN", "column of the label", "data.label"},
       {"--valid", "FILE", "validation file", "data.valid"},

@@ -42,8 +42,8 @@ struct Plan {
   int workers = 1;
 };
 
-Plan make_plan(Config& config, const LoadedData& data) {
-  const nas::TrainingSetting setting = training_setting(config, data);
+Plan make_plan(Config& config, const LoadedData& data, const nas::Preparation& preparation) {
+  const nas::TrainingSetting setting = training_setting(config, data, preparation);
   const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
   const nas::Space space = make_space(config);
   nas::SpaceSample sample;
@@ -89,8 +89,8 @@ int worker_count(const Config& config) {
   return workers > 0 ? static_cast<int>(workers) : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-void plan_search(Config& config, const LoadedData& data, Console& console, bool is_result) {
-  const Plan plan = make_plan(config, data);
+void plan_search(Config& config, const LoadedData& data, const nas::Preparation& preparation, Console& console, bool is_result) {
+  const Plan plan = make_plan(config, data, preparation);
   if (console.json()) return print_json(plan, console);
   const auto print = [&](const std::string& line) { is_result ? console.result(line + "\n") : console.note(line); };
   const nas::SearchSize& size = plan.size;
@@ -105,6 +105,13 @@ void plan_search(Config& config, const LoadedData& data, Console& console, bool 
   print(str("total   at most about ", format_duration(plan.estimate.total()), " with ", plural(plan.workers, "worker"), " at ",
             fixed(plan.flops_per_second * 1e-9, 0), " GFLOP/s each; memory ", format_bytes(plan.estimate.worker_bytes),
             " a worker"));
+  std::vector<std::string> left_out;
+  if (needs_latency(config) && !preparation.has("latency")) left_out.push_back("limits of latency, which is measured first");
+  if (nas::needs_baseline(targets_of(config))) left_out.push_back("training the default first");
+  if (config.text("search.evaluate") == "proxy") left_out.push_back("the calibration, and that trials cost less");
+  if (config.text("search.evaluate") == "inherited")
+    left_out.push_back("training shared weights and the calibration, and that trials cost next to nothing");
+  if (!left_out.empty()) print("        not counted: " + join(left_out, "; "));
 }
 
 }  // namespace lathe::cli

@@ -23,6 +23,7 @@ std::string result_table(const nas::RunResults& results) {
                    {"params", Align::right},
                    {"size", Align::right},
                    {"memory", Align::right},
+                   {"latency", Align::right},
                    {"vs default", Align::right}});
   for (std::size_t i = 0; i < results.models.size(); ++i) {
     const nas::ModelRow& m = results.models[i];
@@ -30,6 +31,7 @@ std::string result_table(const nas::RunResults& results) {
     table.add({static_cast<int>(i) == results.winner ? "*" : "", m.name + " " + m.architecture,
                failed ? "failed" : str(fixed(m.test, 4), " +-", fixed(m.half_width, 3)), failed ? "" : fixed(m.valid, 4),
                format_count(m.params), format_bytes(m.bytes), format_bytes(m.memory),
+               m.latency ? nas::show_value(nas::Quantity::kLatency, m.latency->p50) : "",
                m.to_default ? signed_points(m.to_default->mean) : ""});
   }
   for (const nas::BaselineRow& b : results.baselines)
@@ -90,7 +92,9 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
     out += str((folder / "report.html").string(), ", ", (folder / "report.md").string(), ", ");
   out += str((folder / "model").string(), "/\nstudy   ", outcome.study.hash, " (lathe study hash ", folder.string(), ")\n");
   out += str("try     lathe predict ", (folder / "model").string(), " \"your text\"\n");
-  out += str("again   lathe search ", (folder / "config.toml").string(), " --out again\n");
+  out += str("again   lathe search ", (folder / "config.toml").string(), " --out again");
+  if (results.latency) out += " --latency-from " + folder.string();  // the measurements are part of the study
+  out += "\n";
   console.result(out);
 }
 

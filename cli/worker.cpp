@@ -4,6 +4,7 @@
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
 #include <lathe/cli/objectives.h>
+#include <lathe/cli/preparation.h>
 #include <lathe/cli/progress.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/search_result.h>
@@ -139,11 +140,16 @@ class Worker {
   }
 
   nas::StudyRun help_training(const nas::StudyHeader& header, nas::ExecutorOptions options) {
-    nas::TrainingObjective objective(training_setting(config_, data_, preparation_), data_.rows.train, data_.rows.valid);
+    nas::TrainingObjective full(training_setting(config_, data_, preparation_), data_.rows.train, data_.rows.valid);
+    if (preparation_.has("supernet") && folder_.empty())
+      throw InputError(
+          str(source_.place, ": candidates inherit weights, which are kept in the run folder; name it, or give --out FOLDER"));
+    const StudyPlace place{config_, data_, header, folder_, options.workers, options.stop, console_};
+    const std::unique_ptr<nas::Objective> cheaper = study_objective(place, full, preparation_);
     std::unique_ptr<nas::CheckpointStore> checkpoints;  // shared where the folder is
     if (!folder_.empty()) checkpoints = nas::file_checkpoints((folder_ / "trials").string());
     options.checkpoints = checkpoints.get();
-    return nas::execute(header, objective, *source_.storage, options);
+    return nas::execute(header, cheaper ? *cheaper : full, *source_.storage, options);
   }
 
   Invocation& invocation_;

@@ -68,7 +68,7 @@ class TrainingObjective final : public Objective {
   CandidateCost cost(const Candidate& candidate) const;
   const TrainingSetting& setting() const { return setting_; }
   std::shared_ptr<const data::EncodedDataset> train_rows(const Candidate& candidate) const;
-  /// Objectives and constraints of a point that scored so, however it came to.
+  /// Objectives and constraints that these scores of the validation rows amount to.
   SegmentResult result_of(const Point& params, const train::Scores& scores) const;
 
  private:

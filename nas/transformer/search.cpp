@@ -108,6 +108,8 @@ class Verdict {
   }
 
   int winner() const { return winner_; }
+  /// Where each row of the results stands among the finalists.
+  const std::vector<std::size_t>& order() const { return order_; }
 
   void fill(RunResults& results) {
     const std::vector<std::int32_t>& truth = job_.rows->test.labels;
@@ -293,7 +295,8 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   options.observer = job.observer;
   options.samplers = job.samplers;
   options.checkpoints = checkpoints.get();
-  outcome.study = execute(job.header, objective, storage, options);
+  const std::unique_ptr<Objective> cheaper = job.evaluation ? job.evaluation(objective) : nullptr;
+  outcome.study = execute(job.header, cheaper ? *cheaper : objective, storage, options);
   RunResults& results = outcome.results;
   results.study = summarise_study(outcome.study, job.header);
   results.trials = summarise_trials(outcome.study.history, job.header, objective);
@@ -326,12 +329,20 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   Verdict verdict(job, finals, outcome.study.history);
   verdict.fill(results);
   explain(results, outcome.study.history, job.header);
-  if (job.ablations > 0) {
+  if (job.measure) {
     results.seconds.emplace_back("baselines", watch.lap());
+    job.phase("measure");
+    std::vector<nn::TransformerConfig> architectures;
+    for (const std::size_t i : verdict.order())
+      architectures.push_back(finals[i].finalist.candidate.architecture(job.setting.task));
+    measure_models(results, architectures, job);
+  }
+  if (job.ablations > 0) {
+    results.seconds.emplace_back(job.measure ? "measure" : "baselines", watch.lap());
     job.phase("ablations");
     retrain_neighbours(results, job, outcome.study.history, objective);
   }
-  results.seconds.emplace_back(job.ablations > 0 ? "ablations" : "baselines", watch.lap());
+  results.seconds.emplace_back(job.ablations > 0 ? "ablations" : job.measure ? "measure" : "baselines", watch.lap());
   results.commands = job.commands;
   results.config = job.config;
   results.version = kVersion;

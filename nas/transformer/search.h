@@ -7,11 +7,13 @@
 #include <lathe/data/check.h>
 #include <lathe/data/load.h>
 #include <lathe/nas/executor.h>
+#include <lathe/nas/transformer/latency.h>
 #include <lathe/nas/transformer/results.h>
 #include <lathe/tokenizer/tokenizer.h>
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,13 @@ struct SearchJob {
   std::filesystem::path folder;  ///< results.json, report.html, report.md, model/, finalists/ and checkpoints go here
   StudyHeader header;            ///< `trials` points of `space`, judged by set_objectives(); numerics_tag of the backend
   TrainingSetting setting;
+  /// What the study executes instead of training in full: a proxy, weights that all share. Null: training.
+  std::function<std::unique_ptr<Objective>(const TrainingObjective& full)> evaluation;
+  std::shared_ptr<const LatencyModel> latency;  ///< behind setting.latency, for the report; may be null
+  /// Measure how long finalists and the default take to answer, and where the winner's time goes. It never decides anything: the
+  /// winner must not depend on the machine.
+  bool measure = false;
+  LatencyLoad load;             ///< what is measured
   std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
@@ -44,7 +53,7 @@ struct SearchJob {
   std::int64_t extend_to = 0;                             ///< raise the budget of a finished study to so many trials
   Observer* observer = nullptr;                           ///< of the study
   SamplerRegistry samplers = SamplerRegistry::builtin();  ///< those that the header may name
-  /// A phase begins: "finalists", "baselines", "export".
+  /// A phase begins: "finalists", "baselines", "measure", "ablations", "export".
   std::function<void(const std::string&)> phase = [](const std::string&) {};
   std::function<void(const Finalist&, const FinalRun&, bool done)> finalist_progress;
 };
@@ -72,5 +81,8 @@ DataSummary summarise_data(const SearchJob& job);
 std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective);
 StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header);
 HostFacts host_facts(int workers, const std::string& backend);
+/// Latency of the models (architectures[i] is that of row i), how well it was foretold, and the parts of the winner; what a limit
+/// says about the measured latency of the winner becomes a violation. Interrupted.
+void measure_models(RunResults& results, std::span<const nn::TransformerConfig> architectures, const SearchJob& job);
 
 }  // namespace lathe::nas

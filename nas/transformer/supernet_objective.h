@@ -1,7 +1,6 @@
 // The objective of a search on inherited weights: how good is an architecture with its slices of a trained supernet?
 //
-// A trial is one segment: the objectives and constraints of the training objective, from the scores of the sub-network on the
-// validation rows, without any training. It costs max(1, FLOPs >> 20) ticks, those
+// A trial is one segment: the objectives of the sub-network, without any training. It costs max(1, FLOPs >> 20) ticks, those
 // of answering for all validation rows. Whatever sampler, limits and workers do with it, they do as with training; the finalists of
 // such a search are trained from scratch like any others, for the inherited score only ranks.
 #pragma once

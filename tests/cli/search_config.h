@@ -24,7 +24,7 @@ inline void write_search(const SearchSize& size = {}) {
             ", workers = 1 }\n"
             "finalists = { count = " +
             std::to_string(size.finalists) + ", seeds = " + std::to_string(size.seeds) +
-            ", epochs = 1 }\n"
+            ", epochs = 1, measure = false }\n"
             "space = { hidden = " +
             h + ", heads = [1, 2, 4], lr = { min = 1e-4, max = 1e-1, log = true } }\n");
 }

@@ -114,6 +114,8 @@ void whole_search(const StudyHeader& header, const SearchJob& job) {
 StudyRun proxy_study(StudyHeader header, const TrainingSetting& setting, const data::EncodedSplits& rows) {
 #include "nas_transformer_proxy_1.inc"
   return run;
+}
+
 void shared_weights(Context& context, const SharedSpace& shared, const train::TrainConfig& training, const SupernetOptions& options,
                     const data::EncodedDataset& train_rows, const data::EncodedDataset& valid_rows) {
 #include "nas_transformer_supernet_trainer_1.inc"
