@@ -146,7 +146,7 @@ void add_search_keys(KeyTable& t) {
   t.texts("search.objectives", {"metric"}, "what is optimised: metric is task.metric; several give a Pareto front").late();
   t.keys.back().allowed = {"metric", "accuracy", "macro_f1", "loss", "latency_ms", "params", "flops", "memory_mb", "size_mb"};
   t.choice("search.evaluate", {"train", "proxy", "inherited"}, "train",
-           "how an architecture is judged: trained, by something cheaper, or with weights that all share");
+           "judge an architecture by training, a proxy, or weights that all share");
   t.late();
   t.file("search.warm_start", "run or database of an earlier study whose trials the sampler sees");
   t.integer("search.workers", 0, 0, "trials trained at the same time on this machine; 0: one a core").to(1024).outside();
@@ -170,7 +170,7 @@ void add_search_keys(KeyTable& t) {
   t.integer("proxy.max_tokens", 0, 0, "longest text; 0: as in full").to(65536).late();
   t.integer("proxy.batch_rows", 32, 1, "texts that a score looks at").to(65536).late();
   t.integer("proxy.architectures", 30, 30, "evaluated both ways before a search on a proxy").to(10000).late();
-  t.number("proxy.threshold", 0.5, -1, "least lower end of the interval of Kendall's tau with training in full").to(1).late();
+  t.number("proxy.threshold", 0.5, 0, "least lower end of the interval of Kendall's tau with training in full").to(1).late();
   t.flag("proxy.force", false, "search on a proxy that does not rank well enough").late();
   t.integer("supernet.epochs", 4, 1, "passes over data.train to train the shared weights").to(100000).late();
   t.integer("supernet.random", 2, 0, "drawn networks a step, beside the largest and the smallest").to(1000).late();
