@@ -181,8 +181,10 @@ TEST_CASE("supernet: a search on inherited weights is one study for 1, 2 and 5 w
 TEST_CASE("supernet: limits refuse points of the search, and spaces that cannot be shared are refused before training") {
   Setup setup;
   const std::int64_t limit = 700;
-  TrainingObjective limited({shared_base(), task(), {{Quantity::kParams, false, static_cast<double>(limit), "limits.params"}}, ""},
-                            setup.data.train, setup.data.valid);
+  const std::vector<Limit> limits = {{Quantity::kParams, false, static_cast<double>(limit), "limits.params = 700"},
+                                     {Quantity::kLoss, false, 0.5, "limits.loss = 0.5"}};
+  TrainingObjective limited({shared_base(), task(), limits, "", {Quantity::kMacroF1, Quantity::kFlops}}, setup.data.train,
+                            setup.data.valid);
   SupernetJob job = setup.job();
   job.training = &limited;
   const SupernetPreparation prepared = prepare_supernet(job);
@@ -193,6 +195,13 @@ TEST_CASE("supernet: limits refuse points of the search, and spaces that cannot 
     const bool over = nn::count_parameters(apply(shared_base(), point).architecture(task())) > limit;
     CHECK(objective.refuse(point).has_value() == over);
     refused += over;
+    if (over) continue;
+    const SegmentResult result = objective.run(point, segment(objective.plan(point)), Checkpoint(nullptr, 0, 0));
+    Context own;
+    const nn::Classifier model = prepared.supernet->network(own, limited.candidate(point).architecture(task()));
+    const train::Scores scores = train::score(train::predict(model, setup.data.valid), setup.data.valid.labels);
+    CHECK(result.values == std::vector<double>{scores.macro_f1, static_cast<double>(limited.cost(point).sentence_flops)});
+    CHECK(result.constraints == std::vector<double>{scores.loss - 0.5});
   }
   CHECK(refused > 3);
   CHECK(refused < 27);
