@@ -28,10 +28,10 @@ class LatencyModel {
     int cores = 0;
   };
 
-  /// InputError: fewer than one sample, a time below 1 ns, an architecture that cannot take load.tokens.
+  /// InputError: fewer than one sample, a time below 1 ns.
   LatencyModel(LatencyTable table, Facts facts);
 
-  /// Median nanoseconds of an inference, at least 1. InputError from validate(), or for max_tokens < load.tokens.
+  /// Median nanoseconds of an inference, at least 1. A text is cut to max_tokens. InputError from validate().
   std::int64_t predict_ns(const nn::TransformerConfig& config) const;
   std::int64_t operator()(const nn::TransformerConfig& config) const { return predict_ns(config); }
 

@@ -115,14 +115,17 @@ const std::vector<std::string>& latency_feature_names() {
   return names;
 }
 
+LatencyLoad cut_to(LatencyLoad load, const nn::TransformerConfig& config) {
+  load.tokens = std::min<std::int64_t>(load.tokens, config.max_tokens);
+  return load;
+}
+
 std::vector<double> latency_features(const nn::TransformerConfig& config, const LatencyLoad& load) {
   config.validate();
   if (load.batch < 1 || load.tokens < 1 || load.threads < 1)
     throw InputError(
         str("[latency] expected batch, tokens and threads >= 1, got ", load.batch, ", ", load.tokens, " and ", load.threads));
-  if (load.tokens > config.max_tokens)
-    throw InputError(str("[latency] expected at most ", config.max_tokens, " tokens (max_tokens of the model), got ", load.tokens));
-  return Counter(config, load).count();
+  return Counter(config, cut_to(load, config)).count();
 }
 
 }  // namespace lathe::nas

@@ -15,6 +15,8 @@ struct LatencyLoad {
   int threads = 1;
   bool operator==(const LatencyLoad&) const = default;
 };
+/// What a model that takes fewer tokens has to do for it: longer texts are cut before they reach a model.
+LatencyLoad cut_to(LatencyLoad load, const nn::TransformerConfig& config);
 
 /// Version of the meaning of the features; part of every stored model.
 inline constexpr int kLatencyFeatures = 1;
@@ -24,7 +26,7 @@ const std::vector<std::string>& latency_feature_names();
 
 /// One number per name: calls, products by their padded sizes, epilogues, weights read and those beyond the second-level cache,
 /// attention, norms, activations by kind, embeddings. Where a kernel has fewer tasks than it could share among the threads, what
-/// the busiest thread does is counted. Integers, so equal on every machine. InputError from validate(), or tokens > max_tokens.
+/// the busiest thread does is counted. Integers, so equal on every machine. InputError from validate().
 std::vector<double> latency_features(const nn::TransformerConfig& config, const LatencyLoad& load);
 
 }  // namespace lathe::nas

@@ -33,7 +33,8 @@ Var filled(Context& context, const Shape& shape) {
   return Var(std::move(value));
 }
 
-Times time_network(Context& context, const LatencyLoad& load, const nn::TransformerConfig& config, int warm_up, int calls) {
+Times time_network(Context& context, const LatencyLoad& asked, const nn::TransformerConfig& config, int warm_up, int calls) {
+  const LatencyLoad load = cut_to(asked, config);
   nn::Parameters parameters(context, DType::kF32, [&](const std::string&, const Shape& shape) {
     return shape.dims() == 2 ? filled(context, shape) : Var();
   });

@@ -46,7 +46,7 @@ LatencySummary summary_of(const LatencyModel& model) {
 std::vector<LayerCostRow> parts_of(const nn::TransformerConfig& architecture, const SearchJob& job) {
   ProfileRequest request;
   request.architecture = architecture;
-  request.load = job.load;
+  request.load = cut_to(job.load, architecture);
   request.backend = job.setting.backend;
   request.stop = job.stop;
   const ModelProfile profile = profile_model(request);
@@ -63,11 +63,9 @@ std::vector<LayerCostRow> parts_of(const nn::TransformerConfig& architecture, co
 }  // namespace
 
 void measure_models(RunResults& results, std::span<const nn::TransformerConfig> architectures, const SearchJob& job) {
-  // A model of short texts cannot be asked about long ones.
-  const auto fits = [&](const nn::TransformerConfig& a) { return a.max_tokens >= job.load.tokens; };
   bool drifts = false;
   for (std::size_t i = 0; i < architectures.size() && i < results.models.size(); ++i)
-    if (fits(architectures[i])) results.models[i].latency = latency_of(architectures[i], job, drifts);
+    results.models[i].latency = latency_of(architectures[i], job, drifts);
   if (job.latency) results.latency = summary_of(*job.latency);
   if (drifts && results.latency) {
     std::string& note = results.latency->note;
@@ -80,8 +78,7 @@ void measure_models(RunResults& results, std::span<const nn::TransformerConfig> 
           model.violations.push_back(
               str(limit.text, " does not hold when measured: p50 is ", show_value(Quantity::kLatency, model.latency->p50)));
   if (results.winner < 0) return;
-  const auto winner = static_cast<std::size_t>(results.winner);
-  if (fits(architectures[winner])) results.layers = parts_of(architectures[winner], job);
+  results.layers = parts_of(architectures[static_cast<std::size_t>(results.winner)], job);
 }
 
 }  // namespace lathe::nas
