@@ -13,15 +13,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A run folder without latency.json may still have a study whose header has the table: it took it from elsewhere itself.
-nas::LatencyModel earlier_model(const fs::path& place) {
-  const bool folder = fs::is_directory(place);
-  if (folder && fs::exists(place / "latency.json")) return nas::load_latency(place / "latency.json");
-  if (!folder && place.extension() == ".json") return nas::load_latency(place);
-  const StudySource source = open_study(place.string(), "");
+/// A table may lie in a run folder without a study: the run was stopped before it made one. Where there is a study its header
+/// decides: it may have joined one that was measured elsewhere.
+nas::LatencyModel earlier_model(const std::string& place) {
+  const fs::path path(place);
+  if (path.extension() == ".json") return nas::load_latency(path);
+  Config config;
+  if (fs::exists(path / "latency.json") && !fs::exists(path / "study.db") && study_elsewhere(path, config).empty())
+    return nas::load_latency(path / "latency.json");
+  const StudySource source = open_named_study(place);
   const std::string latency = header_member(header_member(source.storage->header(), "preparation"), "latency");
-  if (latency.empty()) throw InputError(str("latency.from = ", place.string(), ": this study measured no latency"));
-  return nas::LatencyModel::parse(latency, place.string());
+  if (latency.empty()) throw InputError(str("latency.from = ", place, ": this study measured no latency"));
+  return nas::LatencyModel::parse(latency, place);
 }
 
 void say_quality(const nas::LatencyModel& model, const std::string& how, Console& console) {
@@ -45,11 +48,11 @@ nas::LatencyModel latency_model(const Config& config, const nas::Space& space, c
                   static_cast<int>(config.integer("latency.threads"))};
   request.backend = backend_name(config);
   request.seed = static_cast<std::uint64_t>(config.integer("seed"));
-  request.cache = folder / "latency.json";
+  if (!folder.empty()) request.cache = folder / "latency.json";
   request.stop = stop;
   request.note = [&](const std::string& text) { console.warn(text); };
   if (const fs::path from = config.file("latency.from"); !from.empty()) {
-    nas::LatencyModel model = earlier_model(from);
+    nas::LatencyModel model = earlier_model(from.string());
     nas::require_usable(model, request, "latency.from = " + from.string());
     say_quality(model, "of " + from.string(), console);
     return model;

@@ -9,8 +9,9 @@
 namespace lathe::cli {
 
 /// The model of latency.from (a run folder, a study's database, or a latency.json), if that is set; else the one of
-/// `folder`/latency.json, measured now if it is not there. Says on `console` what it does, how long it takes and how well it
-/// predicts. InputError: a model for another load or space, or none at that place; nas::Interrupted.
+/// `folder`/latency.json, measured now if it is not there (`folder` may be empty: measured and not kept). Says on `console` what it
+/// does, how long it takes and how well it predicts. InputError: a model for another load or space, or none at that place;
+/// nas::Interrupted.
 nas::LatencyModel latency_model(const Config& config, const nas::Space& space, const nas::TaskShape& task,
                                 const std::filesystem::path& folder, const nas::StopFlag& stop, Console& console);
 

@@ -14,11 +14,6 @@ using nas::Quantity;
 /// Keys of [limits] that bound one quantity from above.
 constexpr const char* kLimits[] = {"latency_ms", "params", "flops", "memory_mb", "size_mb"};
 
-std::string place_of(const Config& config, std::string_view key) {
-  const std::string& origin = config.origin(key);
-  return origin.empty() ? "" : origin + ": ";
-}
-
 std::vector<nas::Limit> named_limits(const Config& config) {
   std::vector<nas::Limit> limits;
   for (const char* name : kLimits) {
@@ -40,6 +35,11 @@ std::string place_of(const Config& config, const nas::Limit& limit) {
 }
 
 }  // namespace
+
+std::string place_of(const Config& config, std::string_view key) {
+  const std::string& origin = config.origin(key);
+  return origin.empty() ? "" : origin + ": ";
+}
 
 std::vector<Quantity> objectives_of(const Config& config) {
   const Texts& names = config.texts("search.objectives");
@@ -91,6 +91,12 @@ std::shared_ptr<const nas::LatencyModel> latency_of(const nas::Preparation& prep
 }
 
 nas::TrainingSetting training_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation) {
+  LATHE_CHECK(preparation.has("latency") || !needs_latency(config));
+  LATHE_CHECK(preparation.has("baseline") || !nas::needs_baseline(targets_of(config)));
+  return planning_setting(config, data, preparation);
+}
+
+nas::TrainingSetting planning_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation) {
   nas::TrainingSetting setting{base_candidate(config), data.task, named_limits(config), backend_name(config)};
   setting.objectives = objectives_of(config);
   setting.encodings = data.encodings.get();

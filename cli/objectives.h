@@ -12,6 +12,9 @@
 
 namespace lathe::cli {
 
+/// "lathe.toml:14:1: " of a key that was set, else "": how a message about it begins.
+std::string place_of(const Config& config, std::string_view key);
+
 /// search.objectives; empty for the default, the metric alone.
 std::vector<nas::Quantity> objectives_of(const Config& config);
 /// limits.target. InputError with its place.
@@ -26,9 +29,10 @@ bool needs_latency(const Config& config);
 /// The latency model in a study's preparation; null if there is none.
 std::shared_ptr<const nas::LatencyModel> latency_of(const nas::Preparation& preparation);
 
-/// Everything that a TrainingObjective needs. Without a baseline in `preparation` (planning), targets on measured quantities
-/// relative to the default are left out; without latency, everything about it.
-nas::TrainingSetting training_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation = {});
+/// Everything that a TrainingObjective needs to run the study that has this preparation. LATHE_CHECK: the preparation lacks a part.
+nas::TrainingSetting training_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation);
+/// The same before everything is prepared: what is not known yet (latency; measured targets relative to the default) is left out.
+nas::TrainingSetting planning_setting(const Config& config, const LoadedData& data, const nas::Preparation& preparation);
 
 /// No architecture that was drawn is within the limits: says which limit excludes them all, and what the smallest would be.
 [[noreturn]] void nothing_within_limits(const Config& config, const nas::TrainingSetting& setting, const nas::Space& space,

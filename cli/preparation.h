@@ -24,9 +24,13 @@ struct StudyPlace {
   Console& console;
 };
 
-/// Latency where it is asked for, the default architecture where a target is relative to it, shared weights where candidates
-/// inherit them, and the calibration of whatever stands for training in full. `done`: parts that are there already.
-/// nas::ProxyRefused: what is to stand for training does not rank well enough; nas::Interrupted.
+/// InputError with the place of the key: what search.evaluate asks for is not possible on these data and in this space, or a target
+/// cannot be judged by it. Asked before anything is written.
+void check_evaluation(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& done);
+
+/// Latency where it is asked for, the default architecture, judged as candidates are, where a target is relative to it, shared
+/// weights where candidates inherit them, and the calibration of whatever stands for training in full. `done`: parts that are there
+/// already. nas::ProxyRefused: what is to stand for training does not rank well enough; nas::Interrupted.
 nas::Preparation prepare_study(const StudyPlace& study, nas::Preparation done = {});
 
 /// What the study executes in place of `full`, which must outlive it; null for search.evaluate = "train". `preparation`: complete.

@@ -20,7 +20,6 @@
 #include <lathe/nas/controller/controller.h>
 #include <lathe/nas/transformer/calibration.h>
 #include <lathe/nas/transformer/search.h>
-#include <lathe/nas/transformer/supernet_space.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -34,7 +33,9 @@ namespace fs = std::filesystem;
 class Search {
  public:
   Search(Invocation& invocation, Config config)
-      : invocation_(invocation), console_(invocation.console()), config_(std::move(config)) {}
+      : invocation_(invocation), console_(invocation.console()), config_(std::move(config)), stop_(!console_.can_redraw()) {
+    job_.stop = stop_.flag();
+  }
 
   int run() {
     if (invocation_.has("--threads") && invocation_.value("--threads") != "1")
@@ -43,6 +44,7 @@ class Search {
     if (invocation_.has("--resume")) {
       folder_ = invocation_.value("--resume");
       job_.extend_to = extended_budget(invocation_, config_);
+      insist();
       load();
     } else if (!begin()) {
       return kDone;
@@ -51,7 +53,8 @@ class Search {
     try {
       return finish(execute());
     } catch (const nas::ProxyRefused& refused) {
-      console_.warn(str(refused.what(), ", or train in full (search.evaluate = \"train\")"));
+      console_.warn(str(refused.what(), ", or train in full (search.evaluate = \"train\"). Nothing is trained again by: ",
+                        resume_command(folder_), " --set proxy.force=true"));
       return kNo;
     } catch (const InfrastructureError& error) {
       throw InfrastructureError(str(error.what(), "; nothing committed is lost. Resume: ", resume_command(folder_)));
@@ -65,14 +68,12 @@ class Search {
     require_free_folder(config_, invocation_.has("--force"));
     const nas::StudyHeader header = study_header(config_, "");  // throws before anything is read or written
     if (!config_.text("search.warm_start").empty()) earlier_trials(config_, header);
-    if (config_.text("search.evaluate") == "inherited") nas::check_shareable(header.space);
     load();
+    check_evaluation(config_, data_, header, preparation_);
     const bool dry = invocation_.has("--dry-run");
-    if (!dry && needs_latency(config_)) {  // trials within the limit are smaller: the plan has to know
-      folder_ = new_run_folder(config_, invocation_.has("--force"));
-      preparation_.set("latency", latency_model(config_, make_space(config_), data_.task, folder_, {}, console_).json());
-    }
+    if (needs_latency(config_)) find_latency(dry);
     plan_search(config_, data_, preparation_, console_, dry);
+    if (stop_.requested()) throw StoppedByUser("stopped before anything was written");
     if (dry) {
       console_.note("Nothing was run. Remove --dry-run to start.");
       return false;
@@ -81,6 +82,33 @@ class Search {
     write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
     console_.note("writes  " + folder_.string());
     return true;
+  }
+
+  /// --set of --resume: another threshold for a calibration that was refused, which then need not be made again.
+  void insist() {
+    if (!invocation_.has("--set")) return;
+    if (recorded_preparation(config_, folder_, study_name(config_, folder_), console_))
+      throw InputError(str(folder_.string(), ": the study has begun; what it trusts cannot be changed any more"));
+    write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
+  }
+
+  /// Before the plan: trials within the limit are smaller. Of latency.from, of the study that is joined, or measured.
+  void find_latency(bool dry) {
+    const auto find = [&](const fs::path& folder) {
+      return latency_model(config_, make_space(config_), data_.task, folder, stop_.flag(), console_).json();
+    };
+    if (!config_.text("latency.from").empty()) return preparation_.set("latency", find({}));
+    if (dry) return;
+    folder_ = new_run_folder(config_, invocation_.has("--force"));
+    try {
+      if (auto recorded = recorded_preparation(config_, folder_, study_name(config_, folder_), console_))
+        preparation_ = std::move(*recorded);
+      else
+        preparation_.set("latency", find(folder_));
+    } catch (const nas::Interrupted&) {
+      fs::remove(folder_);
+      throw StoppedByUser("stopped while latency was measured; nothing was kept");
+    }
   }
 
   void load() {
@@ -105,7 +133,6 @@ class Search {
   void prepare() {
     job_.folder = folder_;
     job_.header = training_header(config_, data_, study_name(config_, folder_));
-    job_.setting = training_setting(config_, data_);
     job_.targets = targets_of(config_);
     job_.measure = config_.flag("finalists.measure");
     job_.load = {config_.integer("latency.batch"), config_.integer("latency.tokens"),
@@ -152,6 +179,7 @@ class Search {
   void watch(SearchProgress& progress) {
     job_.observer = &progress;
     job_.phase = [this, &progress](const std::string& phase) {
+      study_done_ = true;
       if (phase == "finalists") {
         console_.note(
             str("retrain ", plural(job_.finalists, "finalist"), " and the default, ", plural(job_.seeds, "seed"), " each"));
@@ -174,15 +202,20 @@ class Search {
   /// What decides the study beside configuration and data: from its header, or measured and trained now.
   void prepare_before_the_study() {
     try {
-      if (auto recorded = recorded_preparation(config_, folder_, job_.header.name, console_)) {
-        preparation_ = std::move(*recorded);
-      } else {
+      auto recorded = recorded_preparation(config_, folder_, job_.header.name, console_);
+      if (!recorded) {
         preparation_ = prepare_study(place(), std::move(preparation_));
+        recorded = recorded_preparation(config_, folder_, job_.header.name, console_);  // another process may have been faster
       }
+      if (recorded) preparation_ = std::move(*recorded);
     } catch (const nas::Interrupted&) {
       throw StoppedByUser("stopped before the study began. Resume: " + resume_command(folder_));
     }
     job_.header.preparation = preparation_.json();
+  }
+
+  /// Once the study is known to be this one.
+  void use_preparation() {
     job_.setting = training_setting(config_, data_, preparation_);
     job_.evaluation = [this](const nas::TrainingObjective& full) { return study_objective(place(), full, preparation_); };
     job_.latency = latency_of(preparation_);
@@ -190,11 +223,10 @@ class Search {
   }
 
   nas::SearchOutcome execute() {
-    const StopSignals signals(!console_.can_redraw());
-    job_.stop = signals.flag();
     prepare_before_the_study();
     const StudySource source = open_or_create_study(config_, folder_, job_.header, invocation_.has("--resume"), console_);
-    SearchProgress progress(console_, progress_setup(signals.flag()));
+    use_preparation();
+    SearchProgress progress(console_, progress_setup(stop_.flag()));
     watch(progress);
     job_.samplers = nas::all_samplers();
     nas::SearchOutcome outcome;
@@ -203,14 +235,15 @@ class Search {
     } catch (const nas::Interrupted&) {
       progress.finish();
       source.storage->settle();
-      throw StoppedByUser("stopped while retraining; the study is complete. Resume: " + resume_command(folder_));
+      throw StoppedByUser(str(study_done_ ? "stopped while retraining; the study is complete" : "stopped before the study went on",
+                              ". Resume: ", resume_command(folder_)));
     } catch (const InfrastructureError&) {
       progress.finish();
       throw;
     }
     progress.finish();
     source.storage->settle();
-    if (!outcome.study.finished && signals.requested())
+    if (!outcome.study.finished && stop_.requested())
       throw StoppedByUser(str("stopped at commit ", outcome.study.events, ". Resume: ", resume_command(folder_)));
     return outcome;
   }
@@ -240,6 +273,8 @@ class Search {
   fs::path folder_;
   nas::SearchJob job_;
   nas::Preparation preparation_;
+  StopSignals stop_;
+  bool study_done_ = false;
 };
 
 int run_search_command(Invocation& invocation) {

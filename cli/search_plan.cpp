@@ -43,7 +43,7 @@ struct Plan {
 };
 
 Plan make_plan(Config& config, const LoadedData& data, const nas::Preparation& preparation) {
-  const nas::TrainingSetting setting = training_setting(config, data, preparation);
+  const nas::TrainingSetting setting = planning_setting(config, data, preparation);
   const nas::TrainingObjective objective(setting, data.rows.train, data.rows.valid);
   const nas::Space space = make_space(config);
   nas::SpaceSample sample;

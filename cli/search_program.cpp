@@ -199,13 +199,18 @@ class ProgramSearch {
 }  // namespace
 
 Config resumed_configuration(Invocation& invocation) {
-  require_resumable(invocation, {"--workers", "--trials", "--until-commit", "--backend", "--threads"});
+  require_resumable(invocation, {"--workers", "--trials", "--until-commit", "--backend", "--threads", "--set"});
   const fs::path folder = invocation.value("--resume");
   if (!fs::exists(folder / "config.toml")) throw InputError(folder.string() + ": is not a run folder (no config.toml in it)");
   Config config;
   config.read_file(folder / "config.toml");
   for (const auto& [option, key] : {std::pair("--workers", "search.workers"), std::pair("--backend", "run.backend")})
     if (invocation.has(option)) config.set_option(key, invocation.value(option), option);
+  for (const std::string& setting : invocation.values("--set")) {
+    if (config.own_objective() || !(setting.starts_with("proxy.force=") || setting.starts_with("proxy.threshold=")))
+      throw InputError(str("--set ", setting, ": --resume takes settings from the run, all but proxy.force and proxy.threshold"));
+    config.set(setting);
+  }
   config.check();
   return config;
 }

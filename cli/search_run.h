@@ -10,7 +10,8 @@
 
 namespace lathe::cli {
 
-/// The configuration of --resume FOLDER: everything but the number of workers and the backend comes from the run.
+/// The configuration of --resume FOLDER: everything but the number of workers and the backend comes
+/// from the run, and whether a refused proxy is used all the same.
 Config resumed_configuration(Invocation& invocation);
 /// --trials of --resume, 0 without. InputError: no more than the run has.
 std::int64_t extended_budget(const Invocation& invocation, const Config& config);

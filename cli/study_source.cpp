@@ -33,11 +33,7 @@ nas::WarmStart earlier_trials(const Config& config, const nas::StudyHeader& head
   if (place.empty())
     throw InputError("the study sees the trials of an earlier one; name it again with --warm-start or search.warm_start");
   try {
-    const std::size_t hash = place.rfind('#');
-    const StudySource earlier = hash == std::string::npos || fs::exists(place)
-                                    ? open_study(place, "")
-                                    : open_study(place.substr(0, hash), place.substr(hash + 1));
-    return nas::warm_start(*earlier.storage, header);
+    return nas::warm_start(*open_named_study(place).storage, header);
   } catch (const InputError& error) {
     throw InputError(str(origin, origin.empty() ? "" : ": ", "warm start: ", error.what()));
   }
@@ -157,14 +153,23 @@ std::string study_place(Invocation& invocation) {
   throw InputError(str("which study? Name a run folder or a database (lathe ", invocation.command().name, " -h)"));
 }
 
+StudySource open_named_study(const std::string& place, const nas::ServerOptions& options) {
+  const std::size_t hash = place.rfind('#');
+  if (hash == std::string::npos || fs::exists(place)) return open_study(place, "", options);
+  return open_study(place.substr(0, hash), place.substr(hash + 1), options);
+}
+
+std::string study_elsewhere(const fs::path& folder, Config& config) {
+  if (!fs::is_directory(folder) || fs::exists(folder / "study.db") || !fs::exists(folder / "config.toml")) return "";
+  config.read_file(folder / "config.toml");
+  return config.text("storage.url");
+}
+
 StudySource open_study(const std::string& place, const std::string& wish, const nas::ServerOptions& options) {
   const fs::path folder = is_url(place) ? fs::path() : fs::path(place);
-  if (fs::is_directory(folder) && !fs::exists(folder / "study.db") && fs::exists(folder / "config.toml")) {
-    Config config;  // the run may keep its study elsewhere
-    config.read_file(folder / "config.toml");
-    if (const std::string& url = config.text("storage.url"); !url.empty())
-      return open_study(url, wish.empty() ? study_name(config, folder) : wish, options);
-  }
+  Config config;
+  if (const std::string url = study_elsewhere(folder, config); !url.empty())
+    return open_study(url, wish.empty() ? study_name(config, folder) : wish, options);
   StudySource source;
   source.place = shown_place(place);
   source.backend = open_database(place, false, options);

@@ -1,5 +1,6 @@
 // lathe worker: one more process for a study that others have begun.
 #include <lathe/base/error.h>
+#include <lathe/base/file.h>
 #include <lathe/base/text.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
@@ -144,6 +145,7 @@ class Worker {
     if (preparation_.has("supernet") && folder_.empty())
       throw InputError(
           str(source_.place, ": candidates inherit weights, which are kept in the run folder; name it, or give --out FOLDER"));
+    if (!folder_.empty()) make_folder(folder_);
     const StudyPlace place{config_, data_, header, folder_, options.workers, options.stop, console_};
     const std::unique_ptr<nas::Objective> cheaper = study_objective(place, full, preparation_);
     std::unique_ptr<nas::CheckpointStore> checkpoints;  // shared where the folder is

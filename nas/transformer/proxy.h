@@ -51,6 +51,8 @@ class ProxyObjective final : public Objective {
   SegmentResult run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) override;
 
   const ProxySetting& setting() const { return setting_; }
+  /// Of a training: what trains instead.
+  const CheapTraining& cheap() const { return cheap_; }
   /// Which of the study's objectives a proxy stands for: the first that training measures. CalibrationOptions::objective.
   std::size_t measured_objective() const;
 

@@ -32,6 +32,11 @@ Plan SupernetObjective::plan(const Point& params) const {
   return plan;
 }
 
+train::Scores SupernetObjective::scores(const nn::TransformerConfig& architecture) const {
+  Context context({.backend = training_.setting().backend, .threads = 1});
+  return train::score(train::predict(supernet_->network(context, architecture), valid_), valid_.labels);
+}
+
 SegmentResult SupernetObjective::evaluate(const Point& params) const {
   const Candidate candidate = training_.candidate(params);
   Context context({.backend = training_.setting().backend, .threads = 1});

@@ -26,6 +26,8 @@ class SupernetObjective final : public Objective {
   SegmentResult run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) override;
 
   const Supernet& supernet() const { return *supernet_; }
+  /// Scores of any architecture that lies in the supernet, with the weights that it inherits. InputError as check_part().
+  train::Scores scores(const nn::TransformerConfig& architecture) const;
 
  private:
   SegmentResult evaluate(const Point& params) const;

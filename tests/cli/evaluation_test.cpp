@@ -1,6 +1,9 @@
 // lathe search with everything that may come before its first proposal: latency, shared weights, proxies, their calibration.
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <thread>
+
 #include "process.h"
 #include "search_config.h"
 
@@ -122,14 +125,26 @@ TEST_CASE("what cannot stand for training is refused, and so is a space whose we
                                "proxy.force=false", "--set", "proxy.threshold=0.99"});
   CHECK(refused.code == 1);
   CHECK(has(refused.err, "proxy `jacobian`: Kendall's tau with the training in full is"));
+  // Insisting later evaluates nothing again.
+  const std::string run = "runs/reviews-1";
+  REQUIRE(fs::exists(run + "/calibration.log"));
+  const std::string log = read(run + "/calibration.log");
+  CHECK(has(refused.err, "lathe search --resume " + run + " --set proxy.force=true"));
+  CHECK(call({"search", "--resume", run}).code == 1);
+  CHECK(call({"search", "--resume", run, "--set", "train.epochs=9"}).code == 2);
+  REQUIRE(call({"search", "--resume", run, "--set", "proxy.force=true"}).code == 0);
+  CHECK(read(run + "/calibration.log") == log);
+  CHECK(call({"search", "--resume", run, "--trials", "10"}).code == 0);
+  CHECK(has(call({"search", "--resume", run, "--set", "proxy.force=false"}).err, "the study has begun"));
   const std::string shared = read("shared.toml");
   write("shared.toml", shared + "[space.lr]\nmin = 1e-4\nmax = 1e-2\n");
   const Answer unshared = call({"search", "shared.toml", "--set", "search.evaluate=inherited", "--out", "never"});
   CHECK(unshared.code == 2);
   CHECK(has(unshared.err, "`lr` cannot be searched on shared weights"));
   CHECK_FALSE(fs::exists("never"));
-  const Answer score = call({"search", "lathe.toml", "--set", "proxy.kind=synflo"});
+  const Answer score = call({"search", "shared.toml", "--set", "proxy.kind=synflo"});
   CHECK(score.code == 2);
+  CHECK(has(score.err, "proxy.kind"));
 }
 
 TEST_CASE("finalists are measured, and what the measurement says against a limit is told") {
@@ -147,4 +162,116 @@ TEST_CASE("finalists are measured, and what the measurement says against a limit
   CHECK(results.at("latency").at("samples").size() == 10);
   CHECK(results.at("layers").size() >= 3);
   CHECK(has(answer.out, "--latency-from run"));
+}
+
+TEST_CASE("what cannot be is said before anything is written, by a dry run too") {
+  const Workplace place;
+  write_shared();
+  const auto refused = [](std::vector<std::string> options, const std::string& message) {
+    for (const bool dry : {false, true}) {
+      std::vector<std::string> all = {"search", "shared.toml", "--out", "never"};
+      all.insert(all.end(), options.begin(), options.end());
+      if (dry) all.push_back("--dry-run");
+      const Answer answer = call(all);
+      CAPTURE(answer.err);
+      CHECK(answer.code == 2);
+      CHECK(has(answer.err, message));
+      CHECK_FALSE(fs::exists("never"));
+    }
+  };
+  refused({"--set", "search.evaluate=proxy"}, "proxy");  // a training in full
+  refused({"--set", "search.evaluate=proxy", "--set", "proxy.kind=snip", "--set", "proxy.steps=0.5"}, "proxy");
+  refused({"--limit", "latency_ms=5", "--latency-from", "nowhere"}, "nowhere");
+  for (const char* evaluate : {"search.evaluate=inherited", "search.evaluate=proxy"})
+    refused({"--set", evaluate, "--set", "proxy.steps=0.5", "--limit", "target=accuracy >= 0.5"},
+            "expected a target relative to the default");
+  refused({"--set", "search.evaluate=proxy", "--set", "proxy.kind=synflow", "--limit", "target=accuracy >= 0.9 * default"},
+          "trains nothing");
+}
+
+TEST_CASE("a target relative to the default is judged by what judges the candidates") {
+  const Workplace place;
+  write_shared();
+  const auto default_accuracy = [](const std::string& run) {
+    const std::string exported = call({"study", "export", run}).out;
+    const std::size_t at = exported.find("\"baseline\":{\"accuracy\":");
+    REQUIRE(at != std::string::npos);
+    return std::stod(exported.substr(at + 23));
+  };
+  const std::vector<std::string> base = {"search", "shared.toml",   "--limit", "target=loss <= 1.5 * default",
+                                         "--set",  "train.epochs=3"};
+  const auto search = [&](const std::string& out, std::vector<std::string> options) {
+    std::vector<std::string> all = base;
+    all.insert(all.end(), options.begin(), options.end());
+    all.insert(all.end(), {"--out", out});
+    const Answer answer = call(all);
+    CAPTURE(answer.err);
+    CHECK((answer.code == 0 || answer.code == 1));
+    return answer.err;
+  };
+  search("full", {});
+  search("cheap", {"--set", "search.evaluate=proxy", "--set", "proxy.steps=0.1"});
+  CHECK(default_accuracy("cheap") != default_accuracy("full"));
+  const std::string err = search("shared", {"--set", "search.evaluate=inherited"});
+  CHECK(has(err, "default accuracy"));
+  const Answer outside = call({"search", "shared.toml", "--limit", "target=loss <= 1.5 * default", "--set",
+                               "search.evaluate=inherited", "--set", "model.hidden=32", "--out", "outside"});
+  CHECK(outside.code == 2);
+  CHECK(has(outside.err, "does not lie in [space]"));
+}
+
+TEST_CASE("a searched length and latency: texts are cut to what a model takes") {
+  const Workplace place;
+  write_shared();
+  const std::string shared = read("shared.toml");
+  write("shared.toml", shared.substr(0, shared.find("[space]")) + "[space]\nmax_tokens = [6, 12]\nhidden = [8, 16]\n" +
+                           shared.substr(shared.find("[train]")));
+  const Answer answer = call({"search", "shared.toml", "--limit", "latency_ms=50", "--set", "latency.samples=10", "--out", "run",
+                              "--set", "finalists.measure=true"});
+  CAPTURE(answer.err);
+  CHECK(answer.code == 0);
+}
+
+TEST_CASE("a search that joins a study takes its latency, and hands it on") {
+  const Workplace place;
+  write_shared();
+  const auto search = [](const std::string& out, std::vector<std::string> options) {
+    std::vector<std::string> all = {"search", "shared.toml",        "--limit", "latency_ms=50",
+                                    "--set",  "latency.samples=10", "--out",   out};
+    all.insert(all.end(), options.begin(), options.end());
+    const Answer answer = call(all);
+    CAPTURE(answer.err);
+    CHECK(answer.code == 0);
+  };
+  const std::vector<std::string> together = {"--set", "storage.url=\"sqlite:///shared.db\"", "--set", "storage.name=one"};
+  search("a", together);
+  search("b", together);
+  CHECK(study_hash("a") == study_hash("b"));
+  for (const char* from : {"a", "b", "shared.db", "shared.db#one"}) {
+    CAPTURE(from);
+    search("again", {"--latency-from", from});
+    CHECK(study_hash("again") == study_hash("a"));
+    fs::remove_all("again");
+  }
+  CHECK_FALSE(fs::exists("b/latency.json"));
+}
+
+TEST_CASE("^C while latency is measured keeps nothing; a supernet that is lost is trained again") {
+  const Workplace place;
+  write_shared();
+  Process measuring({"search", "shared.toml", "--limit", "latency_ms=50", "--set", "latency.samples=1000", "--out", "stopped"});
+  REQUIRE(measuring.read_until("training 128"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  measuring.signal(SIGINT);
+  CHECK(measuring.wait() == 130);
+  CHECK(has(measuring.err(), "nothing was kept"));
+  CHECK_FALSE(fs::exists("stopped"));
+
+  REQUIRE(call({"search", "shared.toml", "--set", "search.evaluate=inherited", "--out", "cut", "--until-commit", "5"}).code == 0);
+  fs::remove("cut/supernet.ckpt");
+  const Answer worker = call({"worker", "cut/study.db", "-c", "cut/config.toml", "--out", "elsewhere"});
+  CAPTURE(worker.err);
+  CHECK(worker.code == 0);
+  CHECK(has(worker.err, "train the weights that all architectures share"));
+  CHECK(fs::exists("elsewhere/supernet.ckpt"));
 }
