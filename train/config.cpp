@@ -60,4 +60,19 @@ std::string TrainConfig::to_json() const {
       .text();
 }
 
+data::BatchOptions batch_options(const TrainConfig& config) {
+  data::BatchOptions options;
+  if (config.batch_tokens > 0) {
+    options.batch_tokens = config.batch_tokens;
+  } else {
+    options.batch_rows = config.batch_rows;
+  }
+  return options;
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& config, const std::vector<Var>& parameters) {
+  if (config.optimizer == OptimizerKind::kAdamW) return std::make_unique<optim::AdamW>(parameters, config.weight_decay);
+  return std::make_unique<optim::Sgd>(parameters, config.weight_decay, optim::SgdOptions{.momentum = 0.9});
+}
+
 }  // namespace lathe::train

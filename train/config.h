@@ -1,10 +1,14 @@
 // How a model is trained: the numbers that are no part of its architecture.
 #pragma once
+#include <lathe/data/batch.h>
+#include <lathe/optim/optimizer.h>
 #include <lathe/optim/schedule.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lathe::train {
 
@@ -35,5 +39,9 @@ struct TrainConfig {
   /// Every field in the order above: what a checkpoint compares.
   std::string to_json() const;
 };
+
+/// What they say about steps and updates.
+data::BatchOptions batch_options(const TrainConfig& config);
+std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& config, const std::vector<Var>& parameters);
 
 }  // namespace lathe::train

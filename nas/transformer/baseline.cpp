@@ -22,10 +22,8 @@ std::string identity_of(const TrainingSetting& setting, const data::EncodedSplit
       .member("numerics", numerics_tag(setting.backend))
       .member("seed", seed)
       .member("data", to_hex(rows.hash))
-      .key("architecture")
-      .raw(setting.base.architecture(setting.task).to_json())
-      .key("training")
-      .raw(setting.base.training.to_json())
+      .key("default")
+      .raw(base_json(setting))
       .end_object()
       .text();
 }

@@ -229,14 +229,7 @@ Calibration prepare_calibration(const StudyHeader& study, TrainingObjective& ful
     return known;
   }
   const TrainingSetting& setting = full.setting();
-  options.identity = JsonWriter()
-                         .begin_object()
-                         .key("architecture")
-                         .raw(setting.base.architecture(setting.task).to_json())
-                         .key("training")
-                         .raw(setting.base.training.to_json())
-                         .end_object()
-                         .text();
+  options.identity = base_json(setting);
   const auto params_of = [&](const Point& p) { return nn::count_parameters(full.candidate(p).architecture(setting.task)); };
   Calibration calibration = calibrate(study, full, cheap, proxy, params_of, options);
   if (!options.folder.empty()) write_file_atomic(options.folder / "calibration.json", calibration.json() + "\n");

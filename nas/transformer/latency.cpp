@@ -4,6 +4,7 @@
 #include <lathe/base/math.h>
 #include <lathe/base/sha256.h>
 #include <lathe/base/text.h>
+#include <lathe/nas/rank_correlation.h>
 #include <lathe/nas/transformer/latency.h>
 #include <lathe/nas/transformer/latency_json.h>
 #include <lathe/nas/transformer/least_squares.h>
@@ -45,22 +46,12 @@ std::int64_t predict(std::span<const double> coefficients, const nn::Transformer
 
 LatencyModel::Quality compare(const std::vector<std::int64_t>& predicted, const std::vector<std::int64_t>& measured) {
   LatencyModel::Quality out;
-  const std::size_t n = predicted.size();
-  double concordant = 0, tied_p = 0, tied_m = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double error = static_cast<double>(predicted[i] - measured[i]) / static_cast<double>(measured[i]);
-    out.mean_error += (error < 0 ? -error : error) / static_cast<double>(n);
-    for (std::size_t j = 0; j < i; ++j) {
-      const int p = (predicted[i] > predicted[j]) - (predicted[i] < predicted[j]);
-      const int m = (measured[i] > measured[j]) - (measured[i] < measured[j]);
-      concordant += p * m;
-      tied_p += p == 0;
-      tied_m += m == 0;
-    }
+  const std::vector<double> p(predicted.begin(), predicted.end()), m(measured.begin(), measured.end());
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    const double error = (p[i] - m[i]) / m[i];
+    out.mean_error += (error < 0 ? -error : error) / static_cast<double>(p.size());
   }
-  const double pairs = static_cast<double>(n) * (static_cast<double>(n) - 1) / 2;
-  const double scale = math::sqrt((pairs - tied_p) * (pairs - tied_m));
-  out.tau = scale > 0 ? concordant / scale : 0;
+  if (const double tau = kendall_tau(m, p); tau - tau == 0) out.tau = tau;
   return out;
 }
 

@@ -45,7 +45,7 @@ class LatencyModel {
   /// Of the samples themselves, each predicted by a fit that had not seen it (ten folds; fewer than 20 samples: by the fit itself).
   struct Quality {
     double mean_error = 0;  ///< mean |predicted − measured| / measured
-    double tau = 0;         ///< Kendall's τ-b
+    double tau = 0;         ///< Kendall's τ-b; 0 where it is undefined
   };
   Quality quality() const;
   Quality quality(std::span<const LatencySample> others) const;  ///< of predictions for other measurements

@@ -21,12 +21,7 @@ std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::in
 
 nn::MakeUpdate update_of(const train::TrainConfig& config) {
   return [config](const std::vector<Var>& parameters) -> std::function<void()> {
-    std::shared_ptr<optim::Optimizer> optimizer;
-    if (config.optimizer == train::OptimizerKind::kAdamW) {
-      optimizer = std::make_shared<optim::AdamW>(parameters, config.weight_decay);
-    } else {
-      optimizer = std::make_shared<optim::Sgd>(parameters, config.weight_decay, optim::SgdOptions{.momentum = 0.9});
-    }
+    const std::shared_ptr<optim::Optimizer> optimizer = train::make_optimizer(config, parameters);
     return [optimizer] {
       optimizer->step(1e-3);
       optimizer->zero_grad();
@@ -43,13 +38,7 @@ CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const d
   // All rows as one batch: every count is a sum over tokens and pairs of tokens, but for the update, which comes once a step.
   const std::vector<std::int32_t> all = longest_rows(train, static_cast<std::int64_t>(train.rows()));
   const nn::Cost epoch = nn::cost_of(architecture, all, update);
-  data::BatchOptions options;
-  if (training.batch_tokens > 0) {
-    options.batch_tokens = training.batch_tokens;
-  } else {
-    options.batch_rows = training.batch_rows;
-  }
-  data::BatchIterator batches(train, options);
+  data::BatchIterator batches(train, train::batch_options(training));
   batches.seek(0);
   const std::int64_t update_flops = epoch.training_flops.of(OpClass::kOptimizer);
   const std::int64_t norm_flops = 2 * epoch.parameters;  // of the gradient, for clipping: a number that the meta device cannot give
@@ -66,6 +55,12 @@ CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const d
   const std::int32_t longest[] = {static_cast<std::int32_t>(architecture.max_tokens)};
   cost.inference_bytes = nn::cost_of(architecture, longest).inference_peak_bytes;
   return cost;
+}
+
+std::string base_json(const TrainingSetting& setting) {
+  JsonWriter json;
+  json.begin_object().key("architecture").raw(setting.base.architecture(setting.task).to_json());
+  return json.key("training").raw(setting.base.training.to_json()).end_object().text();
 }
 
 TrainingObjective::TrainingObjective(TrainingSetting setting, const data::EncodedDataset& train, const data::EncodedDataset& valid)

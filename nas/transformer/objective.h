@@ -53,6 +53,9 @@ struct TrainingSetting {
   const Encodings* encodings = nullptr;   ///< rows for other vocabularies and lengths; must outlive all that use the setting
 };
 
+/// {"architecture":…,"training":…} of the base candidate, for files that keep what was computed from it.
+std::string base_json(const TrainingSetting& setting);
+
 class TrainingObjective final : public Objective {
  public:
   /// The data sets must outlive the objective; they are those of candidates that choose no vocabulary and length of their own.

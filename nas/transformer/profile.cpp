@@ -1,3 +1,5 @@
+#include <lathe/base/error.h>
+#include <lathe/base/text.h>
 #include <lathe/nas/objective.h>
 #include <lathe/nas/transformer/profile.h>
 #include <lathe/nn/transformer.h>
@@ -83,6 +85,9 @@ class Running {
 
 ModelProfile profile_model(const ProfileRequest& request) {
   latency_features(request.architecture, request.load);  // refuses what cannot be
+  if (request.load.tokens > request.architecture.max_tokens)
+    throw InputError(str("[profile] expected at most ", request.architecture.max_tokens, " tokens (max_tokens of the model), got ",
+                         request.load.tokens));
   ModelProfile out;
   const std::vector<std::int32_t> lengths(static_cast<std::size_t>(request.load.batch),
                                           static_cast<std::int32_t>(request.load.tokens));

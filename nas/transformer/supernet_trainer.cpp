@@ -17,16 +17,6 @@ namespace {
 
 constexpr const char* kFormat = "lathe supernet 1";
 
-data::BatchOptions batch_options(const train::TrainConfig& config) {
-  data::BatchOptions options;
-  if (config.batch_tokens > 0) {
-    options.batch_tokens = config.batch_tokens;
-  } else {
-    options.batch_rows = config.batch_rows;
-  }
-  return options;
-}
-
 train::TrainConfig checked(train::TrainConfig training, const SupernetOptions& options) {
   options.validate();
   training.epochs = options.epochs;
@@ -58,7 +48,7 @@ SupernetTrainer::SupernetTrainer(Context& context, SharedSpace shared, const tra
       valid_(valid),
       context_(context),
       whole_(context, shared_.whole),
-      batches_(train, batch_options(training_), context.key("shuffle")),
+      batches_(train, train::batch_options(training_), context.key("shuffle")),
       data_hash_(train::rows_hash(train, valid)) {
   LATHE_CHECK(context.trial() == kSupernetTrial);
   for (const Var& parameter : whole_.parameters()) by_name_.emplace(parameter.name(), parameter);
@@ -70,7 +60,7 @@ SupernetTrainer::SupernetTrainer(Context& context, SharedSpace shared, const tra
     optimizer_ = std::make_unique<optim::Sgd>(whole_.parameters(), training_.weight_decay, optim::SgdOptions{.momentum = 0.9});
   schedule_.kind = training_.schedule;
   schedule_.peak = training_.lr;
-  schedule_.total_steps = data::total_steps(train, batch_options(training_), context.key("shuffle"), training_.epochs);
+  schedule_.total_steps = data::total_steps(train, train::batch_options(training_), context.key("shuffle"), training_.epochs);
   schedule_.warmup_steps = static_cast<std::int64_t>(math::floor(training_.warmup * static_cast<double>(schedule_.total_steps)));
   schedule_.validate();
   batches_.seek(0);

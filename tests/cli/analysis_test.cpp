@@ -13,8 +13,6 @@ using namespace lathe::test;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 std::vector<nlohmann::json> lines_of(const std::string& text, const std::string& type) {
   std::vector<nlohmann::json> out;
   std::istringstream in(text);

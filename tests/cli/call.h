@@ -41,6 +41,8 @@ inline Answer call(const std::vector<std::string>& arguments, const Surroundings
   return answer;
 }
 
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 /// The error line without "lathe: ", or a note that there is none.
 inline std::string error_of(const std::vector<std::string>& arguments, int code = 2) {
   const Answer answer = call(arguments);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "call.h"
+#include "json_lines.h"
 
 #include <doctest/doctest.h>
 
@@ -16,19 +17,6 @@
 using namespace lathe;
 using namespace lathe::test;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::vector<nlohmann::json> json_lines(const std::string& text) {
-  std::vector<nlohmann::json> out;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) out.push_back(nlohmann::json::parse(line));
-  return out;
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("help, version, build info") {
   for (const char* word : {"-h", "--help"}) {

@@ -15,7 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 bool one_line(const std::string& text) { return !text.empty() && text.find('\n') == std::string::npos; }
 
 void copy(const std::string& from, const std::string& to) {

@@ -14,8 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 /// A space that weights can be shared in, small enough that every architecture is soon trained.
 void write_shared() {
   write("reviews.tsv", reviews(160));

@@ -13,8 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 nlohmann::json parsed(const std::string& file) { return nlohmann::json::parse(read(file)); }
 
 std::string replaced(std::string text, const std::string& part, const std::string& by) {

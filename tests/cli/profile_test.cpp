@@ -6,21 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "call.h"
+#include "json_lines.h"
 
 #include <doctest/doctest.h>
 
 using namespace lathe::test;
 
 namespace {
-
-std::vector<nlohmann::json> json_lines(const std::string& text) {
-  std::vector<nlohmann::json> out;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) out.push_back(nlohmann::json::parse(line));
-  return out;
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 const std::vector<std::string> kQuick = {"--threads", "1", "--batch", "2", "--tokens", "10"};
 
@@ -98,7 +90,7 @@ TEST_CASE("what it refuses") {
   CHECK(has(error_of({"profile", "odd.toml"}), "divisible"));
   CHECK(error_of({"profile", "model.toml", "--batch", "0"}) == "--batch 0: expected an integer >= 1");
   CHECK(error_of({"profile", "model.toml", "--tokens", "129"}) ==
-        "[latency] expected at most 128 tokens (max_tokens of the model), got 129");
+        "[profile] expected at most 128 tokens (max_tokens of the model), got 129");
   CHECK(has(error_of({"profile", "model.toml", "--backend", "avx3"}), "avx2"));
   CHECK(has(error_of({"profile", "model.toml", "--token", "9"}), "--tokens"));
 }

@@ -4,8 +4,6 @@
 
 namespace lathe::test {
 
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 /// objective.sh of the current folder: -(x² + layers), a curve of three reports before it if $1 is `curve`. It appends its trial to
 /// runs.txt, and first sleeps for $2 seconds.
 inline void write_program() {

@@ -14,21 +14,16 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/weights.h"
+
 using namespace lathe;
 using namespace lathe::nn;
+using namespace lathe::test;
 
 namespace {
 
 constexpr std::uint32_t kVocab = 11, kTypes = 2, kClasses = 3;
 const std::vector<std::vector<std::int32_t>> kLengths{{5, 1, 9}, {3, 3}, {12}, {2, 7, 4, 1}, {6}, {8, 2}};
-
-std::uint32_t mix(std::uint32_t x) {
-  x ^= x >> 16;
-  x *= 0x7FEB352Du;
-  x ^= x >> 15;
-  x *= 0x846CA68Bu;
-  return x ^ x >> 16;
-}
 
 TransformerConfig config_of(const nlohmann::json& c) {
   TransformerConfig config;
@@ -50,18 +45,6 @@ TransformerConfig config_of(const nlohmann::json& c) {
                              .ffn = layer.at("ffn").get<Index>(),
                              .activation = activation(layer.at("activation").get<std::string>())});
   return config;
-}
-
-void set_weights(const Classifier& model) {
-  std::uint32_t base = 0;
-  for (Var parameter : model.parameters()) {
-    const double center = parameter.name().ends_with("norm.weight") ? 1 : 0;
-    std::vector<float> values(static_cast<std::size_t>(parameter.shape().numel()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(center + 0.5 * (mix(base + static_cast<std::uint32_t>(i)) / 4294967296.0 - 0.5) * 2);
-    parameter.mutable_value().copy_from(Tensor::from(model.context(), values, parameter.shape()).to(parameter.dtype()));
-    base += 1000003;
-  }
 }
 
 struct TrainingBatch {

@@ -11,20 +11,15 @@
 #include <map>
 
 #include "tests/nas_transformer/support.h"
+#include "tests/support/weights.h"
 
 using namespace lathe;
 using namespace lathe::nas;
 using namespace lathe::nas::test;
+using lathe::test::mix;
+using lathe::test::set_weights;
 
 namespace {
-
-std::uint32_t mix(std::uint32_t x) {
-  x ^= x >> 16;
-  x *= 0x7FEB352Du;
-  x ^= x >> 15;
-  x *= 0x846CA68Bu;
-  return x ^ x >> 16;
-}
 
 struct Expected {
   std::string name;
@@ -71,18 +66,6 @@ std::map<std::string, nn::TransformerConfig> golden() {
   scaled.scale_embedding = true;
   out["post rms_norm sinusoidal scaled"] = scaled;
   return out;
-}
-
-void set_weights(nn::Classifier& model) {
-  std::uint32_t base = 0;
-  for (Var parameter : model.parameters()) {
-    const double center = parameter.name().ends_with("norm.weight") ? 1 : 0;
-    std::vector<float> values(static_cast<std::size_t>(parameter.shape().numel()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(center + 0.5 * (mix(base + static_cast<std::uint32_t>(i)) / 4294967296.0 - 0.5) * 2);
-    parameter.mutable_value().copy_from(Tensor::from(model.context(), values, parameter.shape()).to(parameter.dtype()));
-    base += 1000003;
-  }
 }
 
 data::EncodedDataset batch(bool types) {

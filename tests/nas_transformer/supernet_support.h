@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/nas_transformer/support.h"
+#include "tests/train/advance.h"
 
 namespace lathe::nas::test {
 
@@ -49,17 +50,7 @@ struct SupernetSession {
   Context context;
   SupernetTrainer trainer;
 
-  void advance(std::int64_t steps) {
-    std::int64_t left = steps;
-    trainer.on_step = [&](std::int64_t, std::int64_t, double) { --left; };
-    while (left > 0) {
-      try {
-        trainer.run_epoch([&] { return left <= 0; });
-      } catch (const train::Stopped&) {
-      }
-    }
-    trainer.on_step = nullptr;
-  }
+  void advance(std::int64_t steps) { lathe::test::advance(trainer, steps); }
   void finish() {
     while (!trainer.done()) trainer.run_epoch();
   }

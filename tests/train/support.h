@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/support/message.h"
+#include "tests/train/advance.h"
 
 namespace lathe::train::test {
 
@@ -57,17 +58,7 @@ struct Session {
   Trainer trainer;
 
   /// Runs exactly `steps` more steps.
-  void advance(std::int64_t steps) {
-    std::int64_t left = steps;
-    trainer.on_step = [&](std::int64_t, std::int64_t, double) { --left; };
-    while (left > 0) {
-      try {
-        trainer.run_epoch([&] { return left <= 0; });
-      } catch (const Stopped&) {
-      }
-    }
-    trainer.on_step = nullptr;
-  }
+  void advance(std::int64_t steps) { lathe::test::advance(trainer, steps); }
   void finish() {
     while (!trainer.done()) trainer.run_epoch();
   }
