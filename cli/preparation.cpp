@@ -176,6 +176,11 @@ std::optional<nas::SupernetPreparation> shared_weights(const StudyPlace& study, 
 
 }  // namespace
 
+std::string evaluation_name(const Config& config) {
+  const bool scored = evaluation(config) == "proxy" && config.text("proxy.kind") != "training";
+  return scored ? config.text("proxy.kind") : evaluation(config);
+}
+
 void check_evaluation(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& done) {
   if (evaluation(config) == "train") return;
   for (const nas::Target& target : targets_of(config))

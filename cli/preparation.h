@@ -24,6 +24,9 @@ struct StudyPlace {
   Console& console;
 };
 
+/// What tells the values of trials, as nas::StudySummaryRow::evaluation.
+std::string evaluation_name(const Config& config);
+
 /// InputError with the place of the key: what search.evaluate asks for is not possible on these data and in this space, or a target
 /// cannot be judged by it. Asked before anything is written.
 void check_evaluation(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& done);

@@ -162,6 +162,9 @@ class Search {
     SearchProgress::Setup setup;
     setup.trials = std::max(job_.header.trials, job_.extend_to);
     setup.metrics = job_.header.metrics;
+    if (config_.text("search.evaluate") == "proxy" && config_.text("proxy.kind") != "training")
+      for (std::string& metric : setup.metrics)
+        if (nas::is_measured(nas::quantity(metric))) metric = job_.evaluation_name;  // what is shown is a score
     setup.direction = job_.header.directions[0];
     setup.workers = job_.workers;
     setup.epochs = job_.setting.base.training.epochs;
@@ -218,6 +221,7 @@ class Search {
   void use_preparation() {
     job_.setting = training_setting(config_, data_, preparation_);
     job_.evaluation = [this](const nas::TrainingObjective& full) { return study_objective(place(), full, preparation_); };
+    job_.evaluation_name = evaluation_name(config_);
     job_.latency = latency_of(preparation_);
     if (job_.latency) job_.commands[0].second += " --latency-from " + folder_name(folder_);
   }

@@ -77,9 +77,15 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   if (results.winner >= 0) {
     const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
     const auto shown = [](double value) { return fixed(value, std::abs(value) < 1000 ? 4 : 0); };
-    for (const nas::TargetCheck& check : winner.targets)
+    for (const nas::TargetCheck& check : winner.targets) {
+      const nas::Quantity quantity = nas::parse_target(check.text).quantity;
       out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
-                 shown(check.bound), " (validation, retrained alike)\n");
+                 shown(check.bound),
+                 nas::is_measured(quantity)            ? " (validation, retrained alike)"
+                 : quantity == nas::Quantity::kLatency ? " (predicted)"
+                                                       : "",
+                 "\n");
+    }
   }
   if (results.winner >= 0) {
     out += "winner ";

@@ -62,19 +62,12 @@ void retrain_neighbours(RunResults& r, const SearchJob& job, const History& hist
 
   std::vector<Finalist> finalists = {{"chosen", r.why.trial, objective.candidate(chosen)}};
   for (const Point& point : points) finalists.push_back({point.hash().substr(0, 12), r.why.trial, objective.candidate(point)});
-  FinalistSetting setting;
+  FinalistSetting setting = finalist_setting(job);
   setting.folder = job.folder / "ablations";
-  setting.task = job.setting.task;
-  setting.metric = job.setting.base.training.metric;
-  setting.seed = job.header.seed;
-  setting.seeds = static_cast<int>(job.seeds);
-  setting.workers = job.workers;
-  setting.backend = job.setting.backend;
-  setting.encodings = job.setting.encodings;
-  setting.stop_requested = [stop = job.stop] { return stop.requested(); };
-  data::EncodedSplits rows = *job.rows;
-  rows.test = rows.valid;  // whatever a training tests itself with, the test rows are not for this
-  const std::vector<FinalistResult> results = train_finalists(finalists, rows, setting);
+  setting.read_test = false;
+  setting.latency = {};
+  setting.progress = {};
+  const std::vector<FinalistResult> results = train_finalists(finalists, *job.rows, setting);
 
   const Outcome base = outcome_of(results[0], setting.metric);
   if (base.trainings == 0) return;

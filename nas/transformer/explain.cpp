@@ -67,7 +67,8 @@ void explain(RunResults& r, const History& history, const StudyHeader& header) {
   why.finished_trials = static_cast<std::int64_t>(values.size());
   OutlookOptions options;
   options.seed = header.seed;
-  if (direction == Direction::maximise && (r.study.metric == "accuracy" || r.study.metric == "macro_f1")) options.bound = 1;
+  if (!r.study.scored() && direction == Direction::maximise && (r.study.metric == "accuracy" || r.study.metric == "macro_f1"))
+    options.bound = 1;
   why.outlook = best_after(values, direction, 2 * values.size(), options);
   const std::vector<double> luck = finished_values(history, random_trials(header));
   if (luck.size() < values.size()) {  // else there is nothing to compare with

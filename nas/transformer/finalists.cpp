@@ -30,6 +30,10 @@ fs::path run_folder(const FinalistSetting& setting, const Finalist& finalist, in
   return setting.folder / str(finalist.name, "-seed", seed);
 }
 
+const data::EncodedDataset& tested_rows(const data::EncodedSplits& rows, const FinalistSetting& setting) {
+  return setting.read_test ? rows.test : rows.valid;
+}
+
 /// Trains one finalist with one seed, or reads what an earlier call left.
 class FinalTraining {
  public:
@@ -118,8 +122,8 @@ class FinalTraining {
     run_.history = trainer.history();
     trainer.restore_best();
     run_.valid = trainer.best()->valid;
-    const train::Predictions test = train::predict(trainer.model(), data_.test);
-    run_.test = train::score(test, data_.test.labels);
+    const train::Predictions test = train::predict(trainer.model(), tested_rows(data_, setting_));
+    run_.test = train::score(test, tested_rows(data_, setting_).labels);
     run_.test_labels = test.labels;
     for (std::size_t i = 0; i < test.labels.size(); ++i)
       run_.test_confidence.push_back(
@@ -235,7 +239,7 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
   work();
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
-  for (FinalistResult& result : results) result = summarise(std::move(result), setting, data.test);
+  for (FinalistResult& result : results) result = summarise(std::move(result), setting, tested_rows(data, setting));
   return results;
 }
 
@@ -279,6 +283,26 @@ int choose_winner(std::span<const FinalistResult> results, const WinnerRule& rul
   return winner;
 }
 
+namespace {
+
+/// Of the mean share of right answers over seeds.
+double seed_variance(std::span<const std::vector<std::int32_t>> answers, std::span<const std::int32_t> labels) {
+  if (answers.size() < 2) return 0;
+  std::vector<double> accuracy;
+  for (const std::vector<std::int32_t>& answer : answers) {
+    double right = 0;
+    for (std::size_t row = 0; row < labels.size(); ++row) right += answer[row] == labels[row] ? 1 : 0;
+    accuracy.push_back(right / static_cast<double>(labels.size()));
+  }
+  const auto n = static_cast<double>(accuracy.size());
+  double mean = 0, sum = 0;
+  for (const double a : accuracy) mean += a / n;
+  for (const double a : accuracy) sum += (a - mean) * (a - mean);
+  return sum / (n - 1) / n;
+}
+
+}  // namespace
+
 PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a, std::span<const std::vector<std::int32_t>> b,
                                    std::span<const std::int32_t> labels) {
   const auto share_right = [&](std::span<const std::vector<std::int32_t>> answers, std::size_t row) {
@@ -296,7 +320,8 @@ PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a,
   }
   double variance = 0;
   for (const double d : differences) variance += (d - result.mean) * (d - result.mean);
-  if (labels.size() > 1) result.half_width = 1.959963984540054 * math::sqrt(variance / (n - 1) / n);
+  const double of_rows = labels.size() > 1 ? variance / (n - 1) / n : 0;
+  result.half_width = 1.959963984540054 * math::sqrt(of_rows + seed_variance(a, labels) + seed_variance(b, labels));
   result.p_value = sign_flip_p_value(differences);
   return result;
 }

@@ -34,8 +34,7 @@ std::string search_markdown(const RunResults& r) {
   const std::vector<std::size_t> order = trials_by_value(r);
   const std::size_t shown = std::min(kTrialsShown, order.size());
   if (shown < order.size()) out += str("\nThe best ", shown, " of ", order.size(), ":\n");
-  out +=
-      str("\n| trial | state | validation ", markdown_text(r.metric), " | parameters | architecture | point |\n|-:|-|-:|-:|-|-|\n");
+  out += str("\n| trial | state | ", markdown_text(value_name(r)), " | parameters | architecture | point |\n|-:|-|-:|-:|-|-|\n");
   for (std::size_t i = 0; i < shown; ++i) {
     const TrialRow& t = r.trials[order[i]];
     out += str("| #", t.number, " | ", state_name(t.state), " | ", t.value ? score(*t.value) : "", " | ", with_commas(t.params),
@@ -58,10 +57,11 @@ std::string why_markdown(const RunResults& r) {
   for (const ParameterRow* p : rows)
     out += str("| ", markdown_text(p->name), " | ", fixed(100 * p->importance, 0), " % | ", markdown_text(p->edge), " |\n");
   if (why.effects.empty()) return out;
-  out +=
-      str("\nOne choice of #", why.trial,
-          " changed: the difference in validation, from trials that differ in nothing else or from local means over all (with the "
-          "number of trials behind it).\n\n| parameter | chosen | instead | difference | from |\n|-|-|-|-:|-|\n");
+  out += str(
+      "\nOne choice of #", why.trial, " changed: the difference in ", markdown_text(value_name(r)),
+      ", from trials that differ in nothing else or from local means over all (with the number of trials behind it); retrained: "
+      "in validation ",
+      markdown_text(r.metric), ".\n\n| parameter | chosen | instead | difference | from |\n|-|-|-|-:|-|\n");
   for (const Effect& e : why.effects)
     out += str("| ", markdown_text(e.parameter), " | ", markdown_text(e.chosen), " | ", markdown_text(e.other), " | ",
                signed_score(e.difference), e.error - e.error == 0 ? " ± " + score(1.96 * e.error) : std::string(), " | ",

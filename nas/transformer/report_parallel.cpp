@@ -30,7 +30,7 @@ std::size_t best_tenth(std::size_t trials) { return std::max<std::size_t>(1, (tr
 
 struct ValueAxis {
   double low = 0, high = 1;
-  double y(double value) const { return kBottom - (high > low ? (value - low) / (high - low) : 0.5) * (kBottom - kTop); }
+  double y(double value) const { return kBottom - (high != low ? (value - low) / (high - low) : 0.5) * (kBottom - kTop); }
 };
 
 /// Names stand in two rows, so that long ones have room.
@@ -98,7 +98,7 @@ std::string parallel_svg(const RunResults& r, const std::vector<std::size_t>& sh
     axes += axis_svg(kSide + kStep * static_cast<double>(k), k, r.why.parameters[k].name, ticks_of(r.why.parameters[k]));
   std::vector<std::pair<double, std::string>> ends = {{values.y(values.low), score(values.low)}};
   if (values.high > values.low) ends.emplace_back(values.y(values.high), score(values.high));
-  axes += axis_svg(kSide + kStep * static_cast<double>(r.why.parameters.size()), r.why.parameters.size(), r.metric, ends);
+  axes += axis_svg(kSide + kStep * static_cast<double>(r.why.parameters.size()), r.why.parameters.size(), value_name(r), ends);
   const std::size_t best = best_tenth(complete.size());
   std::string lines;
   for (std::size_t rank = drawn.size(); rank-- > 0;) {

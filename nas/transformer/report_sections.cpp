@@ -41,27 +41,34 @@ std::vector<CostAxis> cost_axes() {
 
 bool drawable(const TrialRow& t) { return t.value && *t.value - *t.value == 0; }
 
+/// What the trade-off is drawn over; nothing where the study does not tell it.
+std::optional<double> height(const RunResults& r, const TrialRow& t) {
+  const std::optional<double> quality = quality_of(r, t);
+  return quality && *quality - *quality == 0 ? quality : std::nullopt;
+}
+
 /// Complete trials that no cheaper or equally cheap one beats, by cost.
 std::vector<std::size_t> front_of(const RunResults& r, const CostAxis& q) {
   std::vector<std::size_t> order, front;
   for (const std::size_t i : trials_by_value(r))
-    if (r.trials[i].state == TrialState::complete && drawable(r.trials[i]) && q.of_trial(r.trials[i])) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return *q.of_trial(r.trials[a]) < *q.of_trial(r.trials[b]); });
+    if (r.trials[i].state == TrialState::complete && height(r, r.trials[i]) && q.of_trial(r.trials[i])) order.push_back(i);
+  const auto key = [&](std::size_t i) { return std::pair(*q.of_trial(r.trials[i]), -*height(r, r.trials[i])); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   for (const std::size_t i : order)
-    if (front.empty() || *r.trials[i].value > *r.trials[front.back()].value) front.push_back(i);
+    if (front.empty() || *height(r, r.trials[i]) > *height(r, r.trials[front.back()])) front.push_back(i);
   return front;
 }
 
 /// Points of the front carry their text; for the many others the script finds it in the table of trials.
-void add_point(PlotSeries& s, double x, const TrialRow& t) {
-  s.points.emplace_back(x, *t.value);
-  s.titles.push_back(s.focus ? str("#", t.number, "  ", score(*t.value), "  ", t.architecture) : std::string());
+void add_point(PlotSeries& s, double x, double y, const TrialRow& t) {
+  s.points.emplace_back(x, y);
+  s.titles.push_back(s.focus ? str("#", t.number, "  ", score(y), "  ", t.architecture) : std::string());
   s.trials.push_back(t.number);
 }
 
 /// Finalists where they were measured (their validation over seeds), and a line from where the search saw them.
 void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
+  if (r.study.scored()) return;  // another scale
   for (std::size_t i = r.models.size(); i-- > 0;) {
     const ModelRow& m = r.models[i];
     const std::optional<double> x = q.of_model(m);
@@ -78,9 +85,10 @@ void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
 std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::vector<std::size_t>& shown, bool first) {
   const std::vector<std::size_t> best = front_of(r, q);
   if (best.empty()) return "";
-  Plot plot{str("Validation ", r.metric, " against ", q.axis),
-            "A point for each trial; the line joins the trials that nothing cheaper beats", str(q.axis, ", logarithmic"),
-            "validation " + r.metric};
+  std::string name = quality_name(r);
+  if (!r.study.scored()) name[0] = 'V';
+  Plot plot{str(name, " against ", q.axis), "A point for each trial; the line joins the trials that nothing cheaper beats",
+            str(q.axis, ", logarithmic"), quality_name(r)};
   plot.log_x = true;
   PlotSeries complete{"complete trial", "trial"}, stopped{"stopped early", "grey"};
   PlotSeries front{"nothing cheaper is better", "best", PlotKind::steps};
@@ -89,17 +97,17 @@ std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::ve
   complete.plain = !first && shown.size() > kTexts;
   for (const std::size_t i : shown) {
     const TrialRow& t = r.trials[i];
-    if (!drawable(t) || !q.of_trial(t) || std::find(best.begin(), best.end(), i) != best.end()) continue;
-    add_point(t.state == TrialState::complete ? complete : stopped, *q.of_trial(t), t);
+    if (!height(r, t) || !q.of_trial(t) || std::find(best.begin(), best.end(), i) != best.end()) continue;
+    add_point(t.state == TrialState::complete ? complete : stopped, *q.of_trial(t), *height(r, t), t);
   }
-  std::string table = table_head({"#trial", q.column, "#validation " + r.metric, "architecture"}, "sort");
+  std::string table = table_head({"#trial", q.column, "#" + quality_name(r), "architecture"}, "sort");
   for (const std::size_t i : best) {
     const TrialRow& t = r.trials[i];
     const double cost = *q.of_trial(t);
-    add_point(front, cost, t);
+    add_point(front, cost, *height(r, t), t);
     table += str(row_of_trial(t.number), number_cell(str(t.number)),
                  number_cell(cost < 1000 ? short_number(cost) : with_commas(static_cast<std::int64_t>(cost))),
-                 number_cell(score(*t.value)), html_cell(escape_html(t.architecture)), "</tr>\n");
+                 number_cell(score(*height(r, t))), html_cell(escape_html(t.architecture)), "</tr>\n");
   }
   plot.series = {stopped, complete, front};
   add_models(r, q, plot);
@@ -112,7 +120,7 @@ std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::ve
 /// Five hundred rows: cells are aligned by the style sheet, not one by one.
 std::string trial_table(const RunResults& r, const std::vector<std::size_t>& shown) {
   std::string out =
-      table_head({"#trial", "state", "#" + r.metric, "#parameters", "#commit", "by epoch", "architecture"}, "sort trials");
+      table_head({"#trial", "state", "#" + value_name(r), "#parameters", "#commit", "by epoch", "architecture"}, "sort trials");
   for (const std::size_t i : shown) {
     const TrialRow& t = r.trials[i];
     std::string curve;
@@ -155,7 +163,7 @@ std::string search_plot(const RunResults& r, const std::vector<std::size_t>& sho
         trials.points.emplace_back(static_cast<double>(n), *t.value);
         trials.trials.push_back(t.number);
       }
-      if (best.points.empty() || *t.value > best.points.back().second) {
+      if (best.points.empty() || better_value(r, *t.value, best.points.back().second)) {
         best.points.emplace_back(static_cast<double>(n), *t.value);
         best.titles.push_back(str("#", t.number, "  ", score(*t.value), "  commit ", t.finish_event));
       }
@@ -166,7 +174,7 @@ std::string search_plot(const RunResults& r, const std::vector<std::size_t>& sho
     }
   }
   Plot plot{"Best so far", "Complete trials in the order of their commits, the best so far, what luck alone gives, and an outlook",
-            "finished trials", "validation " + r.metric};
+            "finished trials", value_name(r)};
   plot.whole_x = true;
   const auto done = static_cast<std::size_t>(r.why.finished_trials);
   if (!r.why.by_luck.empty())
@@ -208,7 +216,8 @@ std::string metric_plot(const RunResults& r) {
   Plot plot{"Learning curves", "Validation by epoch: finalists in colour, one line a seed; trials of the search in grey", "epoch",
             "validation " + r.metric};
   plot.whole_x = true;
-  std::vector<std::size_t> order = trials_by_value(r);
+  std::vector<std::size_t> order;
+  if (!r.study.scored()) order = trials_by_value(r);
   const bool cut = order.size() > kCurves;
   if (cut) order.resize(kCurves);
   for (const std::size_t i : order) {

@@ -1,6 +1,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/report_text.h>
 
+#include <lathe/nas/transformer/quantities.h>
 #include <algorithm>
 
 namespace lathe::nas {
@@ -68,7 +69,11 @@ std::string markdown_code(std::string_view text) {
   return fence + space + line + space + fence;
 }
 
-std::string score(double value) { return finite(value) ? fixed(value, 4) : "-"; }
+std::string score(double value) {
+  if (!finite(value)) return "-";
+  const double size = value < 0 ? -value : value;
+  return size < 1e3 ? fixed(value, 4) : size < 1e15 ? with_commas(static_cast<std::int64_t>(value)) : number(value);
+}
 
 std::string signed_score(double value) { return (finite(value) && value >= 0 ? "+" : "") + score(value); }
 
@@ -108,18 +113,20 @@ std::vector<std::string> outlook_sentences(const RunResults& r) {
   if (!why.by_luck.empty()) {
     const BestAfter& luck = why.by_luck.back();
     out.push_back(str("Luck alone, ", with_commas(static_cast<std::int64_t>(luck.trials)), " trials like its ", why.random_trials,
-                      " random ones, would have found ", score(luck.median), " (90 %: ", fixed(luck.low, 3), "–",
-                      fixed(luck.high, 3), "); the search found ", score(best),
-                      best > luck.high ? ": better than luck" : ": luck could have done as well"));
+                      " random ones, would have found ", score(luck.median), " (90 %: ", score(luck.low), "–", score(luck.high),
+                      "); the search found ", score(best),
+                      better_value(r, best, better_value(r, luck.high, luck.low) ? luck.high : luck.low)
+                          ? ": better than luck"
+                          : ": luck could have done as well"));
   }
   if (!why.outlook.empty()) {
     const BestAfter& twice = why.outlook.back();
-    const double gain = twice.median - best;
     out.push_back(str("With twice the budget, ", with_commas(static_cast<std::int64_t>(twice.trials)),
                       " trials, the best would be ",
-                      gain > 0.0005 || gain < -0.0005
-                          ? str("about ", score(twice.median), " (90 %: ", fixed(twice.low, 3), "–", fixed(twice.high, 3), ")")
-                          : str("no better in half of the cases, and ", fixed(twice.high, 3), " with luck (95 %)"),
+                      score(twice.median) != score(best)
+                          ? str("about ", score(twice.median), " (90 %: ", score(twice.low), "–", score(twice.high), ")")
+                          : str("no better in half of the cases, and ",
+                                score(better_value(r, twice.high, twice.low) ? twice.high : twice.low), " with luck (95 %)"),
                       ", if the further trials were drawn as these were; a sampler that goes on learning may do better"));
   }
   return out;
@@ -139,6 +146,40 @@ std::string point_text(const std::vector<std::pair<std::string, std::string>>& p
   return out;
 }
 
+namespace {
+
+std::string told(const RunResults& r, const std::string& what) {
+  if (r.study.scored()) return r.study.evaluation + " score";
+  return str("validation ", what,
+             r.study.evaluation == "proxy"       ? " of a cheaper training"
+             : r.study.evaluation == "inherited" ? " with shared weights"
+                                                 : "");
+}
+
+const std::string& first_objective(const RunResults& r) {
+  return r.study.objectives.empty() ? r.metric : r.study.objectives[0].first;
+}
+
+}  // namespace
+
+std::string value_name(const RunResults& r) {
+  const std::string& first = first_objective(r);
+  return is_measured(quantity(first)) ? told(r, first) : first;
+}
+
+std::string quality_name(const RunResults& r) { return told(r, r.metric); }
+
+bool better_value(const RunResults& r, double a, double b) {
+  return !r.study.objectives.empty() && r.study.objectives[0].second == "minimise" ? a < b : a > b;
+}
+
+std::optional<double> quality_of(const RunResults& r, const TrialRow& t) {
+  if (first_objective(r) == r.metric) return t.value;
+  for (const auto& [name, value] : t.measures)
+    if (name == r.metric) return value;
+  return {};
+}
+
 std::vector<std::size_t> trials_by_value(const RunResults& r) {
   const auto rank = [](const TrialRow& t) {
     if (!t.value || !finite(*t.value)) return 2;
@@ -150,7 +191,7 @@ std::vector<std::size_t> trials_by_value(const RunResults& r) {
     const TrialRow &x = r.trials[a], &y = r.trials[b];
     const int rank_x = rank(x), rank_y = rank(y);
     if (rank_x != rank_y) return rank_x < rank_y;
-    if (rank_x < 2 && *x.value != *y.value) return *x.value > *y.value;
+    if (rank_x < 2 && *x.value != *y.value) return better_value(r, *x.value, *y.value);
     return x.number != y.number ? x.number < y.number : a < b;
   });
   return order;

@@ -11,7 +11,7 @@ std::string markdown_code(std::string_view text);
 /// The leaderboard: every finalist, the default and the baselines.
 std::string model_table_markdown(const RunResults& results);
 
-/// "0.8420", or "-" for a number that is not finite.
+/// "0.8420", "12,345", or "-" for a number that is not finite.
 std::string score(double value);
 /// Signed: "+0.0190".
 std::string signed_score(double value);
@@ -31,6 +31,14 @@ bool all_failed(const ModelRow& model);
 
 /// "64 trials from 1,200 architectures: 40 complete, 20 stopped early, 4 failed; best #31 with 0.8412".
 std::string search_sentence(const RunResults& results);
+/// What TrialRow::value is: "validation accuracy", "validation accuracy with shared weights", "synflow score", "params".
+std::string value_name(const RunResults& results);
+/// Of two values of trials; smaller ones may be better.
+bool better_value(const RunResults& results, double a, double b);
+/// How good a trial is by the metric, as its evaluation told (by the score, if study.scored()); nothing where it did not.
+std::optional<double> quality_of(const RunResults& results, const TrialRow& trial);
+/// The name of quality_of().
+std::string quality_name(const RunResults& results);
 /// Complete trials by value, best first, equal ones by number; then stopped ones, then the rest. Indices into results.trials.
 std::vector<std::size_t> trials_by_value(const RunResults& results);
 /// "layers 3, heads 4".

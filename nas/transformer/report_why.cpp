@@ -27,37 +27,54 @@ std::string importance_html(const std::vector<const ParameterRow*>& rows) {
 }
 
 /// A bar to the left or right of a zero line, with its error.
-std::string effect_bar(const Effect& e, double most) {
+std::string effect_bar(const Effect& e, double most, bool better) {
   constexpr double kMiddle = 70, kHalf = 64;
   const double at = kMiddle + kHalf * e.difference / most;
   const bool known = e.error - e.error == 0;
   const double error = known ? kHalf * 1.96 * e.error / most : 0;
   std::string out = str("<svg class=\"effect\" viewBox=\"0 0 140 14\" aria-hidden=\"true\"><path class=\"rule\" d=\"M70 0V14\"/>");
-  out += str("<rect class=\"", e.difference < 0 ? "worse" : "good", "\" x=\"", px(std::min(at, kMiddle)), "\" y=\"3\" width=\"",
+  out += str("<rect class=\"", better ? "good" : "worse", "\" x=\"", px(std::min(at, kMiddle)), "\" y=\"3\" width=\"",
              px(std::max(at, kMiddle) - std::min(at, kMiddle)), "\" height=\"8\"/>");
   if (known)
     out += str("<path class=\"rule strong\" d=\"M", px(std::max(at - error, 0.0)), " 7H", px(std::min(at + error, 140.0)), "\"/>");
   return out + "</svg>";
 }
 
-std::string effects_html(const RunResults& r) {
-  if (r.why.effects.empty()) return "";
+/// Rows of those effects that were (not) trained for this purpose: the two may be in different units.
+std::string effects_table(const RunResults& r, bool retrained) {
   double most = 1e-9;
-  for (const Effect& e : r.why.effects)
+  bool any = false;
+  for (const Effect& e : r.why.effects) {
+    if ((e.source == Effect::Source::retrained) != retrained) continue;
+    any = true;
     if (e.difference - e.difference == 0) most = std::max({most, e.difference, -e.difference});
-  std::string out = str(
-      "<h3>What each decision of #", r.why.trial, " was worth</h3>\n<p class=\"soft\">Validation ", escape_html(r.metric),
-      " with one choice changed, minus that of the choice made. <em>Trials</em> differ from it in nothing else; <em>estimates</em> "
-      "are local means over all trials, with the number that stands behind them. The line is &plusmn;1.96 standard errors, where "
-      "more than one trial tells them. The winner was picked for its value, so what trials say against it is a little too "
-      "harsh.</p>\n<div class=\"wide\">",
-      table_head({"parameter", "chosen", "instead", "#difference", "", "#behind it", "from"}, "sort"));
-  for (const Effect& e : r.why.effects)
+  }
+  if (!any) return "";
+  std::string out =
+      str("<div class=\"wide\">",
+          table_head({"parameter", "chosen", "instead",
+                      str("#difference in ", retrained ? "validation " + r.metric : value_name(r)), "", "#behind it", "from"},
+                     "sort"));
+  for (const Effect& e : r.why.effects) {
+    if ((e.source == Effect::Source::retrained) != retrained) continue;
+    const bool good = retrained ? e.difference >= 0 : !better_value(r, 0, e.difference);
     out += str("<tr>", html_cell(escape_html(e.parameter)), html_cell(escape_html(e.chosen)), html_cell(escape_html(e.other)),
-               number_cell(signed_score(e.difference)), html_cell(effect_bar(e, most)),
+               number_cell(signed_score(e.difference)), html_cell(effect_bar(e, most, good)),
                number_cell(fixed(e.trials, e.source == Effect::Source::estimate ? 1 : 0)), html_cell(source_name(e.source)),
                "</tr>\n");
+  }
   return out + "</table></div>\n";
+}
+
+std::string effects_html(const RunResults& r) {
+  if (r.why.effects.empty()) return "";
+  return str(
+      "<h3>What each decision of #", r.why.trial,
+      " was worth</h3>\n<p class=\"soft\">One choice changed, minus the choice made. <em>Trials</em> differ from it in nothing "
+      "else; <em>estimates</em> are local means over all trials, with the number that stands behind them. The line is "
+      "&plusmn;1.96 standard errors, where more than one trial tells them. The winner was picked for its value, so what trials "
+      "say against it is a little too harsh.</p>\n",
+      effects_table(r, false), effects_table(r, true));
 }
 
 }  // namespace

@@ -53,7 +53,11 @@ struct StudySummaryRow {
   bool finished = false, exhausted = false;
   std::string space;                                            ///< number of points, as text
   std::vector<std::pair<std::string, std::string>> objectives;  ///< name, "maximise" or "minimise"; the first one is `metric`
-  std::vector<std::string> hints;                               ///< "`lr` is at the top of its range …"
+  /// What told the trials' values: "train", "inherited", "proxy" (a cheaper training), or a score's name, such as "synflow".
+  std::string evaluation = "train";
+  /// A score of untrained networks, no validation score.
+  bool scored() const { return evaluation != "train" && evaluation != "proxy" && evaluation != "inherited"; }
+  std::vector<std::string> hints;  ///< "`lr` is at the top of its range …"
 };
 
 /// Of one text, milliseconds. Not a number: not known.

@@ -59,6 +59,7 @@ void write_study(JsonWriter& json, const StudySummaryRow& s) {
   json.member("events", s.events).member("virtual_workers", s.virtual_workers).member("budget", s.budget);
   json.member("finished", s.finished).member("exhausted", s.exhausted).member("space", s.space);
   if (!s.objectives.empty()) pairs(json, "objectives", s.objectives);
+  if (s.evaluation != "train") json.member("evaluation", s.evaluation);
   list(json, "hints", s.hints);
   json.end_object();
 }
@@ -158,6 +159,7 @@ void read_study(const Json& j, StudySummaryRow& s) {
   get(j, "budget", s.budget), get(j, "finished", s.finished), get(j, "exhausted", s.exhausted), get(j, "space", s.space);
   get(j, "hints", s.hints);
   if (j.contains("objectives")) s.objectives = pairs_of(j.at("objectives"));
+  if (j.contains("evaluation")) get(j, "evaluation", s.evaluation);
 }
 
 TrialRow read_trial(const Json& j) {

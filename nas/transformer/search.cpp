@@ -276,6 +276,22 @@ std::vector<Finalist> choose_finalists(const History& history, const StudyHeader
   return finalists;
 }
 
+FinalistSetting finalist_setting(const SearchJob& job) {
+  FinalistSetting setting;
+  setting.folder = job.folder / "finalists";
+  setting.task = job.setting.task;
+  setting.metric = job.setting.base.training.metric;
+  setting.seed = job.header.seed;
+  setting.seeds = static_cast<int>(job.seeds);
+  setting.workers = job.workers;
+  setting.backend = job.setting.backend;
+  setting.encodings = job.setting.encodings;
+  setting.latency = job.setting.latency;
+  setting.stop_requested = [stop = job.stop] { return stop.requested(); };
+  setting.progress = job.finalist_progress;
+  return setting;
+}
+
 SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   LATHE_CHECK(job.text && job.rows && job.tokenizer);
   if (const std::string tag = numerics_tag(job.setting.backend); job.header.numerics != tag)
@@ -298,7 +314,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   const std::unique_ptr<Objective> cheaper = job.evaluation ? job.evaluation(objective) : nullptr;
   outcome.study = execute(job.header, cheaper ? *cheaper : objective, storage, options);
   RunResults& results = outcome.results;
-  results.study = summarise_study(outcome.study, job.header);
+  results.study = summarise_study(outcome.study, job);
   results.trials = summarise_trials(outcome.study.history, job.header, objective);
   add_epochs(results.trials, storage.events(0));
   if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
@@ -307,18 +323,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   if (leaderboard(outcome.study.history, job.header.directions[0]).empty()) return outcome;
 
   job.phase("finalists");
-  FinalistSetting setting;
-  setting.folder = job.folder / "finalists";
-  setting.task = job.setting.task;
-  setting.metric = job.setting.base.training.metric;
-  setting.seed = job.header.seed;
-  setting.seeds = static_cast<int>(job.seeds);
-  setting.workers = job.workers;
-  setting.backend = job.setting.backend;
-  setting.encodings = job.setting.encodings;
-  setting.latency = job.setting.latency;
-  setting.stop_requested = [stop = job.stop] { return stop.requested(); };
-  setting.progress = job.finalist_progress;
+  const FinalistSetting setting = finalist_setting(job);
   const std::vector<Finalist> finalists =
       choose_finalists(outcome.study.history, job.header, job.setting.base, job.finalists, job.finalist_epochs);
   const std::vector<FinalistResult> finals = train_finalists(finalists, *job.rows, setting);

@@ -25,6 +25,7 @@ struct SearchJob {
   TrainingSetting setting;
   /// What the study executes instead of training in full: a proxy, weights that all share. Null: training.
   std::function<std::unique_ptr<Objective>(const TrainingObjective& full)> evaluation;
+  std::string evaluation_name = "train";        ///< as StudySummaryRow::evaluation
   std::shared_ptr<const LatencyModel> latency;  ///< behind setting.latency, for the report; may be null
   /// Measure how long finalists and the default take to answer, and where the winner's time goes. It never decides anything: the
   /// winner must not depend on the machine.
@@ -76,10 +77,13 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage);
 std::vector<Finalist> choose_finalists(const History& history, const StudyHeader& header, const Candidate& base, std::int64_t count,
                                        std::int64_t epochs);
 
+/// How finalists are trained: in <folder>/finalists.
+FinalistSetting finalist_setting(const SearchJob& job);
+
 // Parts of the record (results.h).
 DataSummary summarise_data(const SearchJob& job);
 std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective);
-StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header);
+StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job);
 HostFacts host_facts(int workers, const std::string& backend);
 /// Latency of the models (architectures[i] is that of row i), how well it was foretold, and the parts of the winner; what a limit
 /// says about the measured latency of the winner becomes a violation. Interrupted.

@@ -47,7 +47,8 @@ std::optional<double> measured_in(const Report& report, const TrainingSetting& s
 }
 
 /// What the study says about a trial beyond its first value, and what was known before.
-std::vector<std::pair<std::string, double>> measures_of(const Trial& trial, const StudyHeader& header, const CandidateCost& cost) {
+std::vector<std::pair<std::string, double>> measures_of(const Trial& trial, const StudyHeader& header, const CandidateCost& cost,
+                                                        const TrainingSetting& setting) {
   std::vector<std::pair<std::string, double>> out;
   for (std::size_t i = 1; i < trial.values.size(); ++i) out.emplace_back(header.metrics[i], trial.values[i]);
   for (const QuantityInfo& q : quantities()) {
@@ -55,7 +56,17 @@ std::vector<std::pair<std::string, double>> measures_of(const Trial& trial, cons
     if (std::find(header.metrics.begin(), header.metrics.end(), q.name) == header.metrics.end() || trial.values.empty())
       out.emplace_back(q.name, known_value(q.quantity, cost));
   }
-  for (std::size_t i = 0; i < trial.constraints.size(); ++i) out.emplace_back(header.constraints[i], trial.constraints[i]);
+  std::vector<Limit> measured;  // the constraints, in their order
+  for (const Limit& limit : setting.limits)
+    if (is_measured(limit.quantity)) measured.push_back(limit);
+  for (std::size_t i = 0; i < trial.constraints.size(); ++i) {
+    const double value = trial.constraints[i];
+    if (const std::string name = i < measured.size() ? info(measured[i].quantity).name : "";
+        !name.empty() && std::none_of(out.begin(), out.end(), [&](const auto& known) { return known.first == name; }) &&
+        std::find(header.metrics.begin(), header.metrics.end(), name) == header.metrics.end())
+      out.emplace_back(name, measured[i].at_least ? measured[i].bound - value : measured[i].bound + value);
+    out.emplace_back(header.constraints[i], value);
+  }
   return out;
 }
 
@@ -79,14 +90,16 @@ std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader
     row.memory = cost.training_bytes;
     row.finish_event = trial.finish_event;
     row.note = trial.note;
-    row.measures = measures_of(trial, header, cost);
+    row.measures = measures_of(trial, header, cost, objective.setting());
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-StudySummaryRow summarise_study(const StudyRun& run, const StudyHeader& header) {
+StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job) {
+  const StudyHeader& header = job.header;
   StudySummaryRow row;
+  row.evaluation = job.evaluation_name;
   row.name = header.name;
   row.hash = run.hash;
   row.metric = header.metrics[0];
