@@ -59,7 +59,7 @@ TrainingSetting setting() { return {base(), task(), {}, ""}; }
 
 TEST_CASE("a plan has a segment an epoch, at the exact cost of its FLOPs") {
   const data::EncodedSplits data = splits();
-  std::vector<Candidate> candidates(7, base());
+  std::vector<Candidate> candidates(6, base());
   candidates[1].hidden = 64;
   candidates[1].layers = 2;
   candidates[2].norm = NormKind::kRms;
@@ -72,8 +72,6 @@ TEST_CASE("a plan has a segment an epoch, at the exact cost of its FLOPs") {
   candidates[5].layers = 2;
   candidates[5].per_layer = {candidates[5].all, candidates[5].all};
   candidates[5].per_layer[1].activation = UnaryOp::kSilu;
-  candidates[6].training.batch_rows = 0;
-  candidates[6].training.batch_tokens = 11;
   for (const Candidate& candidate : candidates) {
     CAPTURE(candidate.architecture(task()).summary());
     const TrainingObjective objective({candidate, task(), {}, ""}, data.train, data.valid);
