@@ -7,6 +7,7 @@
 #include <lathe/nas/transformer/profile.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -111,6 +112,19 @@ TEST_CASE("non-negative least squares: the values of scipy 1.17.1") {
   // A column of zeros, and two equal ones, of which the ridge makes halves.
   const std::vector<double> twice = {1, 0, 1, 2, 0, 2, 3, 0, 3}, d = {2, 4, 6};
   check(nonnegative_least_squares(twice, 3, d, 1e-9), {1, 0, 1});
+}
+
+TEST_CASE("non-negative least squares: a column whose slope is rounding alone does not keep others out") {
+  // The third column is a third of the first two together; the last one has a row of its own, so it is that row's right side.
+  for (const auto& [p, q, r, s, b, c] : {std::array{7.0, 4.0, 0.0, 8.0, 5.2e9, 6.8e9},
+                                         {2.0, 9.0, 5.0, 8.0, 7.5e9, 7.5e9},
+                                         {1.0, 6.0, 2.0, 6.0, 8.2e9, 8.7e9},
+                                         {3.0, 0.0, 7.0, 4.0, 2e8, 2.9e9},
+                                         {7.0, 0.0, 7.0, 3.0, 2e8, 1.7e9},
+                                         {4.0, 3.0, 5.0, 9.0, 3.9e9, 9.9e9}}) {
+    const std::vector<double> a = {p, q, (p + q) / 3, 0, r, s, (r + s) / 3, 0, 0, 0, 0, 1};
+    CHECK(1e9 * nonnegative_least_squares(a, 4, std::vector<double>{b, c, 1e-9}, 1e-13)[3] == doctest::Approx(1));
+  }
 }
 
 TEST_CASE("least squares refuses what does not fit") {
