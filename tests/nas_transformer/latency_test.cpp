@@ -135,6 +135,22 @@ TEST_CASE("least squares refuses what does not fit") {
   CHECK_THROWS_AS(nonnegative_least_squares(a, 2, bad, 1e-6), InputError);
 }
 
+TEST_CASE("what is timed: the load's texts, cut to what the network takes, of tokens of its vocabulary") {
+  nn::TransformerConfig config = drawn(1)[0];
+  config.vocab_size = 5;
+  config.max_tokens = 7;
+  Context context;
+  for (const std::int64_t tokens : {std::int64_t{4}, std::int64_t{9}}) {
+    const nn::Batch batch = latency_batch(context, {.batch = 3, .tokens = tokens}, config);
+    CHECK(batch.offsets.sequences() == 3);
+    for (Index i = 0; i < 3; ++i) CHECK(batch.offsets.length(i) == std::min<Index>(tokens, 7));
+    const std::vector<std::int32_t> ids = batch.ids.to_vector<std::int32_t>();
+    CHECK(static_cast<Index>(ids.size()) == batch.offsets.tokens());
+    CHECK(std::set(ids.begin(), ids.end()) == std::set{0, 1, 2, 3, 4});  // every one, and no other
+    CHECK(latency_batch(context, {.batch = 3, .tokens = tokens}, config).ids.to_vector<std::int32_t>() == ids);
+  }
+}
+
 TEST_CASE("features count what an inference does") {
   nn::TransformerConfig config = drawn(1)[0];
   config = nn::TransformerConfig::uniform({.layers = 2, .hidden = 32, .heads = 4, .ffn = 100});
