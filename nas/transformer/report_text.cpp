@@ -164,7 +164,9 @@ const std::string& first_objective(const RunResults& r) {
 
 std::string value_name(const RunResults& r) {
   const std::string& first = first_objective(r);
-  return is_measured(quantity(first)) ? told(r, first) : first;
+  for (const QuantityInfo& known : quantities())
+    if (known.name == first && !known.measured) return first;
+  return told(r, first);
 }
 
 std::string quality_name(const RunResults& r) { return told(r, r.metric); }

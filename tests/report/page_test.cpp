@@ -93,6 +93,38 @@ TEST_CASE("what the search measured and explained is on the page") {
     CHECK_MESSAGE(count(text, part) >= 1, part);
 }
 
+TEST_CASE("what trials are judged by has its name, its direction and its own scale") {
+  RunResults r = sample_results();
+  CHECK(count(report_html(r), "validation accuracy of a cheaper training") == 0);
+  r.study.evaluation = "proxy";
+  CHECK(count(report_html(r), "validation accuracy of a cheaper training") >= 3);
+  CHECK(count(report_html(r), "finalists, mean of their seeds") >= 1);
+  r.study.evaluation = "inherited";
+  CHECK(count(report_markdown(r), "| trial | state | validation accuracy with shared weights |") == 1);
+
+  r.study.evaluation = "synflow";  // of another scale than any accuracy
+  r.trials[0].value = 2.5e7;
+  CHECK(count(report_html(r), "synflow score against parameters") >= 1);
+  CHECK(count(report_html(r), "25,000,000") >= 1);
+  CHECK(count(report_html(r), "finalists, mean of their seeds") == 0);
+
+  r = sample_results();  // the smallest model, of those that are good enough
+  r.study.metric = "params";
+  r.study.objectives = {{"params", "minimise"}};
+  for (TrialRow& trial : r.trials) {
+    if (trial.value) trial.measures = {{"accuracy", *trial.value}};
+    if (trial.value) trial.value = static_cast<double>(trial.params);
+  }
+  r.why.effects[0].difference = 500;  // "trials": larger, so worse
+  const std::string html = report_html(r);
+  CHECK(count(html, "best #0 with 90,000") == 1);
+  CHECK(count(html, "Validation accuracy against parameters") >= 1);
+  CHECK(count(html, "difference in params") == 1);
+  CHECK(count(html, "difference in validation accuracy") == 1);  // what was retrained
+  CHECK(count(html, "<rect class=\"worse\"") == 1);
+  CHECK(count(report_markdown(r), "| trial | state | params |") == 1);
+}
+
 TEST_CASE("a winner whose architecture cannot be read is named, not drawn") {
   RunResults r = sample_results();
   r.models[0].config = "{\"hidden\":-1}";

@@ -68,6 +68,8 @@ TEST_CASE("every field survives writing and reading") {
 
 TEST_CASE("what not every run has survives too, and a record without it is read") {
   RunResults r = sample_results();
+  r.study.evaluation = "synflow";
+  CHECK(run_results(to_json(r), "x").study.evaluation == "synflow");
   r.trials[0].epochs = {sample_epoch(1, 0.7, true)};
   r.trials[0].measures = {{"energy", 2.5}};
   const std::string json = to_json(r);
