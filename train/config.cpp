@@ -1,5 +1,6 @@
 #include <lathe/base/error.h>
 #include <lathe/base/json_writer.h>
+#include <lathe/base/math.h>
 #include <lathe/base/text.h>
 #include <lathe/train/config.h>
 
@@ -73,6 +74,16 @@ data::BatchOptions batch_options(const TrainConfig& config) {
 std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& config, const std::vector<Var>& parameters) {
   if (config.optimizer == OptimizerKind::kAdamW) return std::make_unique<optim::AdamW>(parameters, config.weight_decay);
   return std::make_unique<optim::Sgd>(parameters, config.weight_decay, optim::SgdOptions{.momentum = 0.9});
+}
+
+optim::Schedule make_schedule(const TrainConfig& config, const data::EncodedDataset& rows, RandomKey shuffle) {
+  optim::Schedule schedule;
+  schedule.kind = config.schedule;
+  schedule.peak = config.lr;
+  schedule.total_steps = data::total_steps(rows, batch_options(config), shuffle, config.epochs);
+  schedule.warmup_steps = static_cast<std::int64_t>(math::floor(config.warmup * static_cast<double>(schedule.total_steps)));
+  schedule.validate();
+  return schedule;
 }
 
 }  // namespace lathe::train

@@ -43,5 +43,7 @@ struct TrainConfig {
 /// What they say about steps and updates.
 data::BatchOptions batch_options(const TrainConfig& config);
 std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& config, const std::vector<Var>& parameters);
+/// Over all steps of all epochs on these rows, which `shuffle` orders; ⌊warmup · steps⌋ of them warm up. InputError as validate().
+optim::Schedule make_schedule(const TrainConfig& config, const data::EncodedDataset& rows, RandomKey shuffle);
 
 }  // namespace lathe::train

@@ -1,6 +1,5 @@
 #include <lathe/base/error.h>
 #include <lathe/base/json_writer.h>
-#include <lathe/base/math.h>
 #include <lathe/base/sha256.h>
 #include <lathe/base/text.h>
 #include <lathe/optim/clip.h>
@@ -44,11 +43,7 @@ Trainer::Trainer(Context& context, const nn::TransformerConfig& architecture, co
   check_rows(train, architecture, "training");
   check_rows(valid, architecture, "validation");
   optimizer_ = make_optimizer(config_, model_.parameters());
-  schedule_.kind = config_.schedule;
-  schedule_.peak = config_.lr;
-  schedule_.total_steps = data::total_steps(train, batch_options(config_), context.key("shuffle"), config_.epochs);
-  schedule_.warmup_steps = static_cast<std::int64_t>(math::floor(config_.warmup * static_cast<double>(schedule_.total_steps)));
-  schedule_.validate();
+  schedule_ = make_schedule(config_, train, context.key("shuffle"));
   data_hash_ = rows_hash(train, valid);
   batches_.seek(0);
 }

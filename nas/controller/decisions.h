@@ -3,8 +3,11 @@
 // Each parameter with more than one value is one decision, in the order of the space:
 //   categorical                                       its choices
 //   integer, ordinal, stepped real of ≤ `bins` values   its values
-//   any other number                                  `bins` equal parts of its layout (axis.h: logarithm where the range says so),
-//                                                     and uniform within the part
+//   any other integer, ordinal, stepped real            `bins` parts of neighbouring values, about equally many in each; with a
+//                                                     logarithm, cut where equal parts of the layout (axis.h) begin, and a part
+//                                                     that would be empty takes the next value
+//   any other real                                    `bins` equal parts of its layout
+// A value belongs to one part alone, and within a part all are equally likely (with a logarithm: in their layout).
 // A parameter that is not active is no decision of that point: its choice is kInactive.
 //
 // Masks: a choice is forbidden where it breaks a rule whose other parameters all come before (`hidden % heads == 0` forbids heads).
@@ -48,8 +51,10 @@ class Decisions {
     std::int64_t choices = 0;
     bool by_value = false;
     Axis axis;
-    std::vector<std::size_t> rules;  // those whose last parameter it is
+    std::vector<std::uint64_t> starts;  // index of the first value of each part, then the number of values; empty: no such parts
+    std::vector<std::size_t> rules;     // those whose last parameter it is
   };
+  static std::vector<std::uint64_t> parts_of(const Parameter& parameter, const Axis& axis, std::uint64_t parts);
   std::int32_t choice_of(const Decision& decision, const Value& value) const;
   Space space_;
   std::vector<Decision> decisions_;

@@ -165,15 +165,16 @@ std::vector<Point> calibration_points(const StudyHeader& study, const std::funct
                          " within its rules and limits: train them all (search.evaluate = \"train\")"));
   std::stable_sort(order.begin(), order.end(), [](const Drawn& a, const Drawn& b) { return a.params < b.params; });
   const std::size_t wanted = std::min(static_cast<std::size_t>(count), pool.size()), parts = static_cast<std::size_t>(bins);
-  std::vector<std::size_t> taken;
+  std::set<std::size_t> taken;
   for (std::size_t bin = 0; bin < parts; ++bin) {
     std::vector<std::size_t> places;
     for (std::size_t i = bin * order.size() / parts; i < (bin + 1) * order.size() / parts; ++i) places.push_back(order[i].place);
     std::sort(places.begin(), places.end());  // the first ones that were drawn
     places.resize(std::min(places.size(), (bin + 1) * wanted / parts - bin * wanted / parts));
-    taken.insert(taken.end(), places.begin(), places.end());
+    taken.insert(places.begin(), places.end());
   }
-  std::sort(taken.begin(), taken.end());
+  // Where the pool is hardly larger than what is wanted, a bin may hold fewer than its part.
+  for (std::size_t place = 0; taken.size() < wanted; ++place) taken.insert(place);
   std::vector<Point> out;
   for (const std::size_t place : taken) out.push_back(pool[place]);
   return out;

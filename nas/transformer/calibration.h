@@ -5,9 +5,10 @@
 // Works for any pair of objectives: proxies (proxy.h), weights inherited from a supernet.
 //
 // Which architectures: admissible points drawn uniformly by Philox (a stream of the study's seed that no trial uses), ten for each
-// one wanted, cut into `bins` equally filled bins by number of parameters; each bin gives as many as the others. Both evaluations
-// have streams of their own (seeds "calibration full" and "calibration cheap" of the study's), because finalists are not trained
-// from the seeds of the search either: shared seeds would flatter τ. An evaluation that fails counts as the worst.
+// one wanted, cut into `bins` equally filled bins by number of parameters; each bin gives as many as the others, and what a bin
+// lacks in a small space comes from the rest. Both evaluations have streams of their own (seeds "calibration full" and "calibration
+// cheap" of the study's), because finalists are not trained from the seeds of the search either: shared seeds would flatter τ. An
+// evaluation that fails counts as the worst.
 #pragma once
 #include <lathe/nas/executor.h>
 #include <lathe/nas/rank_correlation.h>

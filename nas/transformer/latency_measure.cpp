@@ -2,7 +2,6 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/objective.h>
 #include <lathe/nas/transformer/latency_measure.h>
-#include <lathe/nn/transformer.h>
 
 #include <algorithm>
 #include <chrono>
@@ -33,17 +32,12 @@ Var filled(Context& context, const Shape& shape) {
   return Var(std::move(value));
 }
 
-Times time_network(Context& context, const LatencyLoad& asked, const nn::TransformerConfig& config, int warm_up, int calls) {
-  const LatencyLoad load = cut_to(asked, config);
+Times time_network(Context& context, const LatencyLoad& load, const nn::TransformerConfig& config, int warm_up, int calls) {
   nn::Parameters parameters(context, DType::kF32, [&](const std::string&, const Shape& shape) {
     return shape.dims() == 2 ? filled(context, shape) : Var();
   });
   const nn::Classifier model(std::move(parameters), config);
-  const std::vector<std::int32_t> lengths(static_cast<std::size_t>(load.batch), static_cast<std::int32_t>(load.tokens));
-  std::vector<std::int32_t> ids(static_cast<std::size_t>(load.batch * load.tokens));
-  Random random(random_key(1, 0, "latency ids"));
-  for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(config.vocab_size)));
-  const nn::Batch batch = nn::make_batch(context, ids, Offsets::from_lengths(lengths));
+  const nn::Batch batch = latency_batch(context, load, config);
   const NoGrad no_grad(context);
   Times times;
   times.reserve(static_cast<std::size_t>(calls));
@@ -187,6 +181,15 @@ std::int64_t percentile(std::vector<std::int64_t> values, double share) {
   auto rank = static_cast<std::size_t>(exact);
   if (static_cast<double>(rank) < exact) ++rank;
   return values[std::clamp<std::size_t>(rank, 1, values.size()) - 1];
+}
+
+nn::Batch latency_batch(Context& context, const LatencyLoad& load, const nn::TransformerConfig& config) {
+  const LatencyLoad cut = cut_to(load, config);
+  const std::vector<std::int32_t> lengths(static_cast<std::size_t>(cut.batch), static_cast<std::int32_t>(cut.tokens));
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(cut.batch * cut.tokens));
+  Random random(random_key(1, 0, "latency ids"));
+  for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(config.vocab_size)));
+  return nn::make_batch(context, ids, Offsets::from_lengths(lengths));
 }
 
 LatencyMeter network_meter(const LatencyLoad& load, const std::string& backend) {

@@ -7,6 +7,7 @@
 #pragma once
 #include <lathe/nas/executor.h>
 #include <lathe/nas/transformer/latency_features.h>
+#include <lathe/nn/transformer.h>
 
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,9 @@ namespace lathe::nas {
 /// Builds the network, runs it `warm_up` times, then `calls` times, and gives the nanoseconds of each of the latter: logits of a
 /// packed batch without gradients. Tests have one of their own.
 using LatencyMeter = std::function<std::vector<std::int64_t>(const nn::TransformerConfig& config, int warm_up, int calls)>;
+
+/// What is answered while the clock runs: `load`, cut to what the network takes, of arbitrary tokens of its vocabulary.
+nn::Batch latency_batch(Context& context, const LatencyLoad& load, const nn::TransformerConfig& config);
 
 /// The real one. `backend` as ContextOptions. Weights are arbitrary numbers: time does not depend on them.
 LatencyMeter network_meter(const LatencyLoad& load, const std::string& backend = {});

@@ -60,12 +60,12 @@ Vector solve(const Normal& e, const std::vector<std::size_t>& used) {
   return x;
 }
 
-/// The free column whose growth lowers the sum fastest, or n if none does.
-std::size_t steepest(const Normal& e, const Vector& x, const std::vector<bool>& is_used) {
+/// The column that is neither used nor blocked whose growth lowers the sum fastest, or n if none does.
+std::size_t steepest(const Normal& e, const Vector& x, const std::vector<bool>& is_used, const std::vector<bool>& blocked) {
   std::size_t best = e.n;
   double most = 1e-12;
   for (std::size_t j = 0; j < e.n; ++j) {
-    if (is_used[j] || e.scale[j] == 0) continue;
+    if (is_used[j] || blocked[j] || e.scale[j] == 0) continue;
     double slope = e.h[j];
     for (std::size_t k = 0; k < e.n; ++k) slope -= e.g[j * e.n + k] * x[k];
     if (slope > most) {
@@ -106,18 +106,21 @@ std::vector<double> nonnegative_least_squares(std::span<const double> a, std::si
   check(a, columns, b, ridge);
   const Normal e = normal_equations(a, columns, b, ridge);
   Vector x(columns);
-  std::vector<bool> is_used(columns);
+  std::vector<bool> is_used(columns), blocked(columns);
   std::vector<std::size_t> used;
   // Every round lowers the sum, so it ends; the bound is for rounding.
   for (std::size_t round = 0; round < 10 * columns; ++round) {
-    const std::size_t next = steepest(e, x, is_used);
+    const std::size_t next = steepest(e, x, is_used, blocked);
     if (next == columns) break;
-    is_used[next] = true;
     used.insert(std::upper_bound(used.begin(), used.end(), next), next);
     Vector goal = solve(e, used);
-    if (goal[next] <= 0) {  // by rounding alone: it would come back for ever
-      break;
+    if (goal[next] <= 0) {  // its slope was rounding alone: it would come back until x is another
+      std::erase(used, next);
+      blocked[next] = true;
+      continue;
     }
+    is_used[next] = true;
+    blocked.assign(columns, false);
     while (std::any_of(used.begin(), used.end(), [&](std::size_t j) { return goal[j] <= 0; })) {
       step_back(x, goal, used, is_used);
       goal = solve(e, used);

@@ -16,16 +16,9 @@ class Running {
   explicit Running(const ProfileRequest& request)
       : request_(request),
         context_({.backend = request.backend, .threads = request.load.threads}),
-        model_(context_, request.architecture) {
-    const LatencyLoad& load = request.load;
-    const std::vector<std::int32_t> lengths(static_cast<std::size_t>(load.batch), static_cast<std::int32_t>(load.tokens));
-    std::vector<std::int32_t> ids(static_cast<std::size_t>(load.batch * load.tokens));
-    Random random(random_key(1, 0, "latency ids"));
-    const auto vocabulary = static_cast<std::uint32_t>(request.architecture.vocab_size);
-    for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(vocabulary));
-    batch_ = nn::make_batch(context_, ids, Offsets::from_lengths(lengths));
-    labels_ = Tensor::zeros(context_, {load.batch}, DType::kI32);
-  }
+        model_(context_, request.architecture),
+        batch_(latency_batch(context_, request.load, request.architecture)),
+        labels_(Tensor::zeros(context_, {request.load.batch}, DType::kI32)) {}
 
   const std::string& backend() const { return context_.backend(); }
 

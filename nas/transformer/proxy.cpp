@@ -15,6 +15,13 @@ data::EncodedDataset batch_of(const data::EncodedDataset& rows, std::int64_t cou
   return stratified_subset(rows, std::min(share, 1.0), random_key(seed, 0, "proxy batch"));
 }
 
+void refuse_full(const Fidelity& fidelity) {
+  if (fidelity.full())
+    throw InputError(
+        "proxy.kind = training with all shares at 1 is the training in full; lower proxy.steps, proxy.data, "
+        "proxy.max_tokens, proxy.width or proxy.depth");
+}
+
 }  // namespace
 
 ProxySetting ProxySetting::of_kind(std::string_view kind) {
@@ -35,10 +42,7 @@ std::string ProxySetting::kind() const { return score ? name_of(*score) : "train
 
 void ProxySetting::validate() const {
   fidelity.validate();
-  if (!score && fidelity.full())
-    throw InputError(
-        "proxy.kind = training with all shares at 1 is the training in full; lower proxy.steps, proxy.data, "
-        "proxy.max_tokens, proxy.width or proxy.depth");
+  if (!score) refuse_full(fidelity);
   if (score && !fidelity.full())
     throw InputError(
         str("proxy.kind = ", kind(), " trains nothing; proxy.steps, data, max_tokens, width and depth are for `training`"));
@@ -61,6 +65,9 @@ ProxyObjective::ProxyObjective(const TrainingObjective& full, ProxySetting setti
   if (setting_.score) {
     batch_ = batch_of(train, setting_.batch_rows, seed);
   } else {
+    Fidelity lowered = setting_.fidelity;
+    if (!lowered.cuts(full.setting().task.max_tokens)) lowered.max_tokens = 0;
+    refuse_full(lowered);
     cheap_ = cheapened(full.setting(), train, valid, setting_.fidelity, seed);
     training_ = std::make_unique<TrainingObjective>(cheap_.setting, cheap_.train, cheap_.valid);
   }

@@ -41,7 +41,8 @@ struct ProxySetting {
 /// those of the real architecture.
 class ProxyObjective final : public Objective {
  public:
-  /// `full` and the data sets must outlive the objective. InputError as ProxySetting::validate(); with a score also: not one
+  /// `full` and the data sets must outlive the objective. InputError as ProxySetting::validate(), where max_tokens lowers nothing
+  /// unless the task's is greater; with a score also: not one
   /// measured objective alone, limits on what only training measures; with either: searched vocabularies or lengths (Encodings).
   ProxyObjective(const TrainingObjective& full, ProxySetting setting, const data::EncodedDataset& train,
                  const data::EncodedDataset& valid, std::uint64_t seed);

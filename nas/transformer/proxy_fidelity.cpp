@@ -128,7 +128,7 @@ CheapTraining cheapened(const TrainingSetting& full, const data::EncodedDataset&
   const double share = fidelity.data * std::min(1.0, passes / static_cast<double>(training.epochs));
   out.train = share < 1 ? stratified_subset(train, share, random_key(seed, 0, "proxy data")) : train;
   out.valid = valid;
-  if (fidelity.max_tokens > 0 && fidelity.max_tokens < full.task.max_tokens) {
+  if (fidelity.cuts(full.task.max_tokens)) {
     out.train = truncated(out.train, fidelity.max_tokens);
     out.valid = truncated(out.valid, fidelity.max_tokens);
     out.setting.task.max_tokens = fidelity.max_tokens;

@@ -19,6 +19,8 @@ struct Fidelity {
   bool operator==(const Fidelity&) const = default;
 
   bool full() const { return *this == Fidelity{}; }
+  /// Are texts of up to `tokens` tokens cut?
+  bool cuts(std::int64_t tokens) const { return max_tokens > 0 && max_tokens < tokens; }
   /// InputError: a share outside of (0, 1], max_tokens from 1 to 3.
   void validate() const;
   std::string json() const;  ///< canonical: all five members

@@ -7,6 +7,7 @@
 #include <lathe/nn/transformer.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -30,13 +31,23 @@ bool is_shareable(std::string_view name) {
 /// The number behind value `index` of a parameter, 0 for names.
 double size_of(const Parameter& parameter, std::uint64_t index) { return parameter.at(index).number().value_or(0); }
 
-/// The point with the largest value everywhere; of heads the smallest if `few_heads`: then heads are widest.
-Point corner(const Space& space, bool few_heads) {
+/// `largest`: the greatest value everywhere. `following`: sizes that follow others do so where the space lets them (head_dim and
+/// ffn of 0), and heads are the fewest, so that the columns of a head are the most.
+enum class Corner { largest, following };
+
+Point corner(const Space& space, Corner which) {
   return space.make([&](std::size_t, const Parameter& parameter) {
-    const double sign = few_heads && plain_name(parameter.name) == "heads" ? -1 : 1;
+    const std::string_view name = plain_name(parameter.name);
+    const auto rank = [&](std::uint64_t index) {
+      const double size = size_of(parameter, index);
+      if (which == Corner::largest) return size;
+      if (name == "heads") return -size;
+      const bool follows = size == 0 && (name == "head_dim" || name == "ffn");
+      return follows ? std::numeric_limits<double>::infinity() : size;
+    };
     std::uint64_t best = 0;
     for (std::uint64_t i = 1; i < parameter.count().value_or(0); ++i)
-      if (sign * size_of(parameter, i) > sign * size_of(parameter, best)) best = i;
+      if (rank(i) > rank(best)) best = i;
     return parameter.at(best);
   });
 }
@@ -107,12 +118,12 @@ class Pool {
 };
 
 nn::TransformerConfig whole_of(const Space& space, const Candidate& base, const TaskShape& task) {
-  nn::TransformerConfig whole = apply(base, corner(space, false)).architecture(task);
-  const nn::TransformerConfig wide_heads = apply(base, corner(space, true)).architecture(task);
+  nn::TransformerConfig whole = apply(base, corner(space, Corner::largest)).architecture(task);
+  const nn::TransformerConfig following = apply(base, corner(space, Corner::following)).architecture(task);
   for (std::size_t i = 0; i < whole.layers.size(); ++i) {
-    const Index size = std::max(whole.head_dim(i), wide_heads.head_dim(i));
+    const Index size = std::max(whole.head_dim(i), following.head_dim(i));
     whole.layers[i].head_dim = whole.positions == nn::Positions::kRotary ? size + size % 2 : size;  // rotary turns pairs
-    whole.layers[i].ffn = std::max(whole.layers[i].ffn, wide_heads.layers[i].ffn);
+    whole.layers[i].ffn = std::max(whole.layers[i].ffn, following.layers[i].ffn);
   }
   whole.validate();
   return whole;
@@ -133,7 +144,7 @@ void check_shareable(const Space& space) {
     throw InputError(str("[supernet] ", join(bad, ", "),
                          " cannot be searched on shared weights, which one training makes for all architectures: take ",
                          bad.size() == 1 ? "it" : "them", " out of [space]; shared are ", join(shareable_names(), ", ")));
-  const Point largest = corner(space, false);
+  const Point largest = corner(space, Corner::largest);
   for (std::size_t i = 0; i < space.size(); ++i)
     if (!largest.value(i))
       throw InputError(str("[supernet] `", space.parameter(i).name, "` is not active in the largest model (when ",

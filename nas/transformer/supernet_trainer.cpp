@@ -1,6 +1,5 @@
 #include <lathe/base/error.h>
 #include <lathe/base/json_writer.h>
-#include <lathe/base/math.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/supernet_trainer.h>
 #include <lathe/nn/distillation.h>
@@ -54,15 +53,8 @@ SupernetTrainer::SupernetTrainer(Context& context, SharedSpace shared, const tra
   for (const Var& parameter : whole_.parameters()) by_name_.emplace(parameter.name(), parameter);
   check_part(shared_.whole, shared_.largest);
   check_part(shared_.whole, shared_.smallest);
-  if (training_.optimizer == train::OptimizerKind::kAdamW)
-    optimizer_ = std::make_unique<optim::AdamW>(whole_.parameters(), training_.weight_decay);
-  else
-    optimizer_ = std::make_unique<optim::Sgd>(whole_.parameters(), training_.weight_decay, optim::SgdOptions{.momentum = 0.9});
-  schedule_.kind = training_.schedule;
-  schedule_.peak = training_.lr;
-  schedule_.total_steps = data::total_steps(train, train::batch_options(training_), context.key("shuffle"), training_.epochs);
-  schedule_.warmup_steps = static_cast<std::int64_t>(math::floor(training_.warmup * static_cast<double>(schedule_.total_steps)));
-  schedule_.validate();
+  optimizer_ = train::make_optimizer(training_, whole_.parameters());
+  schedule_ = train::make_schedule(training_, train, context.key("shuffle"));
   batches_.seek(0);
 }
 

@@ -2,6 +2,9 @@
 #include <lathe/nas/controller/decisions.h>
 #include <lathe/nas/controller/rewards.h>
 
+#include <cstdlib>
+#include <limits>
+#include <map>
 #include <set>
 
 #include "tests/nas/optuna_support.h"
@@ -26,11 +29,10 @@ TEST_CASE("decisions: every point is found again, values and parts, by logarithm
         for (const double uniform : {0.01, 0.5, 0.99}) {
           const Value value = decisions.value(d, chosen[d], uniform);
           CHECK(space.parameter(i).contains(value));
-          // A stepped value whose cell lies across a border may count to the neighbour.
           const Point again = space.make([&](std::size_t k, const Parameter& p) {
             return k == i ? value : point.value(k) ? *point.value(k) : p.choices() ? p.choices()->front() : Axis(p).at(0.5);
           });
-          if (again.value(i)) CHECK(std::abs(decisions.chosen(again)[d] - chosen[d]) <= (space.parameter(i).real() ? 0 : 1));
+          if (again.value(i)) CHECK(decisions.chosen(again)[d] == chosen[d]);
         }
       }
     }
@@ -55,6 +57,58 @@ TEST_CASE("decisions: every point is found again, values and parts, by logarithm
   for (int part = 0; part < 8; ++part)
     for (const double u : {0.0, 0.5, 0.999}) ninths.insert(*decisions.value(2, part, u).integer());
   CHECK(ninths.size() == 9);  // none is out of reach
+}
+
+TEST_CASE("decisions: a value is of one part alone, the one that draws it, and as likely as its neighbours there") {
+  const Space space =
+      SpaceBuilder()
+          .integer("tenths", 0, 9)
+          .integer("odd", -7, 41, {.step = 3})
+          .integer("log", 1, 300, {.log = true})
+          .integer("short_log", 1, 9, {.log = true})
+          .real("stepped", 0.1, 1.2, {.step = 0.1})
+          .ordinal("o", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20})
+          .integer("huge", std::numeric_limits<std::int64_t>::min() / 2, std::numeric_limits<std::int64_t>::max() / 2)
+          .integer("huge_log", 1, std::int64_t{1} << 60, {.log = true})
+          .build();
+  for (const std::int64_t bins : {2, 3, 8}) {
+    const Decisions decisions(space, bins);
+    REQUIRE(decisions.size() == space.size());
+    for (std::size_t d = 0; d < decisions.size(); ++d) {
+      const Parameter& parameter = space.parameter(d);
+      CAPTURE(parameter.name);
+      const auto chosen = [&](const Value& value) {
+        return decisions.chosen(space.make([&](std::size_t i, const Parameter& p) { return i == d ? value : p.at(0); }))[d];
+      };
+      constexpr int kDraws = 3000;
+      std::map<std::uint64_t, std::pair<std::int32_t, int>> drawn;  // index → its part and how often it was drawn
+      for (std::int32_t part = 0; part < bins; ++part)
+        for (int draw = 0; draw <= kDraws; ++draw) {
+          const Value value = decisions.value(d, part, draw < kDraws ? draw / double{kDraws} : 1 - 0x1p-53);
+          REQUIRE(chosen(value) == part);
+          auto& seen = drawn.try_emplace(parameter.index_of(value).value(), part, 0).first->second;
+          REQUIRE(seen.first == part);
+          ++seen.second;
+        }
+      std::int32_t before = 0;
+      for (const auto& [index, seen] : drawn) {
+        CHECK(seen.first >= before);
+        before = seen.first;
+      }
+      if (*parameter.count() > 1000) continue;
+      CHECK(drawn.size() == *parameter.count());  // none is out of reach
+      std::map<std::int32_t, int> values;
+      for (const auto& [index, seen] : drawn) ++values[seen.first];
+      for (const auto& [index, seen] : drawn)
+        if (!Axis(parameter).log()) CHECK(std::abs(seen.second * values[seen.first] - kDraws) <= 2 * values[seen.first]);
+    }
+  }
+  const Decisions decisions(space, 8);
+  const auto log_values = [&](std::int32_t part) {
+    return std::pair{*decisions.value(2, part, 0).integer(), *decisions.value(2, part, 1 - 0x1p-53).integer()};
+  };
+  CHECK(log_values(0) == std::pair<std::int64_t, std::int64_t>{1, 1});  // the cell of 1 alone is wider than an eighth
+  CHECK(log_values(7) == std::pair<std::int64_t, std::int64_t>{136, 300});
 }
 
 TEST_CASE("decisions: what a rule forbids is masked at its last parameter, and nothing where all would be") {

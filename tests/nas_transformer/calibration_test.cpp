@@ -98,6 +98,16 @@ TEST_CASE("a space with few points is used up, one with fewer than 30 is refused
   h.space = SpaceBuilder().integer("size", 1, 35).build();
   const auto all = [](const Point&) { return true; };
   CHECK(calibration_points(h, all, params_of, 100, 5).size() == 35);
+  for (std::int64_t size = 30; size <= 40; ++size)  // a bin may hold fewer than its part
+    for (const std::int64_t bins : {1, 5, 7, 30}) {
+      h.space = SpaceBuilder().integer("size", 1, size).build();
+      for (std::int64_t count = 30; count <= size; ++count) {
+        std::set<std::string> distinct;
+        for (const Point& p : calibration_points(h, all, params_of, count, bins)) distinct.insert(p.json());
+        CHECK(static_cast<std::int64_t>(distinct.size()) == count);
+      }
+    }
+  h.space = SpaceBuilder().integer("size", 1, 35).build();
   const auto some = [](const Point& p) { return p.integer("size") < 30; };
   CHECK(has(message_of([&] { calibration_points(h, some, params_of, 30, 5); }), "at least 30 architectures, this space has 29"));
   Function f(good);

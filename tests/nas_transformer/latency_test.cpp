@@ -7,6 +7,7 @@
 #include <lathe/nas/transformer/profile.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -113,12 +114,41 @@ TEST_CASE("non-negative least squares: the values of scipy 1.17.1") {
   check(nonnegative_least_squares(twice, 3, d, 1e-9), {1, 0, 1});
 }
 
+TEST_CASE("non-negative least squares: a column whose slope is rounding alone does not keep others out") {
+  // The third column is a third of the first two together; the last one has a row of its own, so it is that row's right side.
+  for (const auto& [p, q, r, s, b, c] : {std::array{7.0, 4.0, 0.0, 8.0, 5.2e9, 6.8e9},
+                                         {2.0, 9.0, 5.0, 8.0, 7.5e9, 7.5e9},
+                                         {1.0, 6.0, 2.0, 6.0, 8.2e9, 8.7e9},
+                                         {3.0, 0.0, 7.0, 4.0, 2e8, 2.9e9},
+                                         {7.0, 0.0, 7.0, 3.0, 2e8, 1.7e9},
+                                         {4.0, 3.0, 5.0, 9.0, 3.9e9, 9.9e9}}) {
+    const std::vector<double> a = {p, q, (p + q) / 3, 0, r, s, (r + s) / 3, 0, 0, 0, 0, 1};
+    CHECK(1e9 * nonnegative_least_squares(a, 4, std::vector<double>{b, c, 1e-9}, 1e-13)[3] == doctest::Approx(1));
+  }
+}
+
 TEST_CASE("least squares refuses what does not fit") {
   const std::vector<double> a = {1, 2, 3, 4}, b = {1, 2}, bad = {1, std::nan("")};
   CHECK_THROWS_AS(nonnegative_least_squares(a, 3, b, 1e-6), InputError);
   CHECK_THROWS_AS(nonnegative_least_squares(a, 0, b, 1e-6), InputError);
   CHECK_THROWS_AS(nonnegative_least_squares(a, 2, b, 0), InputError);
   CHECK_THROWS_AS(nonnegative_least_squares(a, 2, bad, 1e-6), InputError);
+}
+
+TEST_CASE("what is timed: the load's texts, cut to what the network takes, of tokens of its vocabulary") {
+  nn::TransformerConfig config = drawn(1)[0];
+  config.vocab_size = 5;
+  config.max_tokens = 7;
+  Context context;
+  for (const std::int64_t tokens : {std::int64_t{4}, std::int64_t{9}}) {
+    const nn::Batch batch = latency_batch(context, {.batch = 3, .tokens = tokens}, config);
+    CHECK(batch.offsets.sequences() == 3);
+    for (Index i = 0; i < 3; ++i) CHECK(batch.offsets.length(i) == std::min<Index>(tokens, 7));
+    const std::vector<std::int32_t> ids = batch.ids.to_vector<std::int32_t>();
+    CHECK(static_cast<Index>(ids.size()) == batch.offsets.tokens());
+    CHECK(std::set(ids.begin(), ids.end()) == std::set{0, 1, 2, 3, 4});  // every one, and no other
+    CHECK(latency_batch(context, {.batch = 3, .tokens = tokens}, config).ids.to_vector<std::int32_t>() == ids);
+  }
 }
 
 TEST_CASE("features count what an inference does") {

@@ -133,6 +133,12 @@ TEST_CASE("a score leaves the model as it was, and reads what it says") {
   for (const ProxyScore kind : proxy_scores()) before[kind] = proxy_score(kind, model, rows);
   for (const ProxyScore kind : proxy_scores()) CHECK(proxy_score(kind, model, rows) == before[kind]);
   for (const Var& parameter : model.parameters()) CHECK_FALSE(parameter.grad().defined());
+  config.dropout = config.attention_dropout = config.head_dropout = 0;
+  nn::Classifier without(context, config);  // the same weights: they depend on seed, trial and name
+  for (const ProxyScore kind : proxy_scores()) {
+    CAPTURE(std::string(name_of(kind)));
+    CHECK(proxy_score(kind, without, rows) == before[kind]);
+  }
   CHECK(before[ProxyScore::params] == static_cast<double>(model.parameter_count()));
   CHECK(before[ProxyScore::snip] > before[ProxyScore::saliency]);
   for (const ProxyScore kind : {ProxyScore::params, ProxyScore::synflow}) CHECK(proxy_score(kind, model, {}) == before[kind]);

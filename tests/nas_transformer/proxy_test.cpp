@@ -255,6 +255,21 @@ TEST_CASE("settings that mean nothing are refused") {
   CHECK(has(message_of([&] { both.validate(); }), "batch_rows = 1"));
 }
 
+TEST_CASE("a length that cuts no text is no proxy") {
+  const data::EncodedDataset train = rows(40, 1), valid = rows(24, 2);
+  const TrainingObjective full(setting(), train, valid);
+  ProxySetting proxy = ProxySetting::of_kind("training");
+  for (const std::int64_t tokens : {task().max_tokens, task().max_tokens + 1}) {
+    proxy.fidelity = {.max_tokens = tokens};
+    CHECK(message_of([&] { ProxyObjective(full, proxy, train, valid, 7); }) ==
+          message_of([] { ProxySetting::of_kind("training").validate(); }));
+    proxy.fidelity.data = 0.5;
+    CHECK(ProxyObjective(full, proxy, train, valid, 7).cheap().setting.task.max_tokens == task().max_tokens);
+  }
+  proxy.fidelity = {.max_tokens = task().max_tokens - 1};
+  CHECK(ProxyObjective(full, proxy, train, valid, 7).cheap().setting.task.max_tokens == task().max_tokens - 1);
+}
+
 TEST_CASE("a search on a proxy has one hash for any number of workers") {
   const data::EncodedDataset train = rows(120, 1), valid = rows(24, 2);
   const TrainingObjective full(setting(), train, valid);

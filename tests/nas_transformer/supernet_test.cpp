@@ -195,6 +195,33 @@ TEST_CASE("supernet: the whole network covers every point of a space, and the st
   CHECK(shared(4).hash() != s.hash());
 }
 
+TEST_CASE("supernet: sizes of 0 follow others, and the whole network covers them too") {
+  const auto covers = [](const Space& space, const Candidate& candidate, Index head_dim, Index ffn) {
+    const SharedSpace s = share_space(space, candidate, task(), 3, [](const Point&) { return true; });
+    for (std::size_t i = 0; i < s.whole.layers.size(); ++i) {
+      CHECK(s.whole.head_dim(i) == head_dim);
+      CHECK(s.whole.layers[i].ffn == ffn);
+    }
+    CHECK_NOTHROW(check_part(s.whole, s.largest));
+    int points = 0;
+    space.enumerate([&](const Point& point) {
+      CHECK_NOTHROW(check_part(s.whole, apply(candidate, point).architecture(task())));
+      return ++points, true;
+    });
+    CHECK(points > 3);
+  };
+  const auto sizes = [] { return SpaceBuilder().ordinal("hidden", {16, 32}).ordinal("heads", {1, 2}); };
+  Candidate candidate = base();
+  candidate.all.expansion = 3;
+  covers(sizes().ordinal("head_dim", {0, 8}).build(), candidate, 32, 96);
+  covers(sizes().ordinal("head_dim", {0, 40}).build(), candidate, 40, 96);
+  covers(sizes().ordinal("ffn", {0, 10}).build(), candidate, 32, 96);
+  covers(sizes().ordinal("ffn", {0, 100}).build(), candidate, 32, 100);
+  covers(sizes().integer("layers", 1, 2).ordinal("layers[i].head_dim", {0, 8}).ordinal("layers[i].ffn", {0, 10}).build(), candidate,
+         32, 96);
+  covers(sizes().ordinal("head_dim", {4, 8}).ordinal("ffn", {5, 10}).build(), candidate, 8, 10);
+}
+
 TEST_CASE("supernet: drawn sub-networks visit every stratum equally often") {
   const SharedSpace s = shared();
   std::map<std::string, std::size_t> stratum_of;

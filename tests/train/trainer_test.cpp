@@ -55,6 +55,32 @@ TEST_CASE("an epoch: every row once, the loss is the mean over rows") {
   CHECK(result.valid.loss == scores.loss);
 }
 
+TEST_CASE("the schedule spans every step of every epoch, of which its share warms up") {
+  const data::EncodedDataset train = rows(37, 1);
+  TrainConfig config = training();  // 3 epochs of 8 + 8 + 8 + 8 + 5 rows
+  config.warmup = 0.3;
+  config.schedule = optim::ScheduleKind::kLinear;
+  const RandomKey key = random_key(3, 5, "shuffle");
+  const optim::Schedule schedule = make_schedule(config, train, key);
+  CHECK(schedule.kind == optim::ScheduleKind::kLinear);
+  CHECK(schedule.peak == 0.01);
+  CHECK(schedule.total_steps == 15);
+  CHECK(schedule.warmup_steps == 4);  // of 4.5
+  CHECK(schedule.final_fraction == 0);
+  config.batch_rows = 0;
+  config.batch_tokens = 20;
+  std::int64_t steps = 0;
+  data::BatchIterator batches(train, batch_options(config), key);
+  for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+    batches.seek(epoch);
+    for (data::PackedBatch batch; batches.next(batch);) ++steps;
+  }
+  CHECK(make_schedule(config, train, key).total_steps == steps);
+  config.batch_tokens = 0;
+  config.batch_rows = 8;
+  CHECK_THROWS_AS(make_schedule(config, {}, key), InputError);  // no step to span
+}
+
 TEST_CASE("patience counts epochs without a better score") {
   const data::EncodedDataset train = rows(24, 1), valid = rows(20, 2);
   TrainConfig config = training();
