@@ -44,9 +44,10 @@ nas::Parameter parameter_of(const SpaceParameter& p) {
 }
 
 /// What a run leaves in its folder, and --force may remove.
-constexpr const char* kRunFiles[] = {"config.toml",   "study.db",    "study.db-wal", "study.db-shm",     "events.jsonl",
-                                     "results.json",  "report.html", "report.md",    "environment.json", "finalists",
-                                     "baseline.json", "trials",      "model",        "checkpoint",       "metrics.json"};
+constexpr const char* kRunFiles[] = {"config.toml",  "study.db",      "study.db-wal",  "study.db-shm",    "study.db-journal",
+                                     "latency.json", "supernet.ckpt", "baseline.json", "calibration.log", "calibration.json",
+                                     "calibration",  "trials",        "finalists",     "ablations",       "tb",
+                                     "results.json", "report.html",   "report.md",     "model",           "checkpoint"};
 
 }  // namespace
 

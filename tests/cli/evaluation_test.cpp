@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "process.h"
@@ -301,6 +302,35 @@ TEST_CASE("--force replaces a run only once latency is measured and something is
   CHECK(read("run/latency.json") == table);
   CHECK(study_hash("run") == hash);
 }
+TEST_CASE("--force leaves nothing of the run that it replaces") {
+  const Workplace place;
+  write_shared();
+  REQUIRE(call({"search", "shared.toml", "--out", "new"}).code == 0);
+  const auto names = [](const fs::path& folder) {
+    std::set<std::string> out;
+    for (const auto& [name, bytes] : files_of(folder)) out.insert(name);
+    return out;
+  };
+  std::set<std::string> written;
+  const auto replaced = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"search", "shared.toml", "--out", "run", "--force"});
+    const Answer answer = call(options);
+    CAPTURE(answer.err);
+    CHECK((answer.code == 0 || answer.code == 1));  // the target may not hold in the end
+    written.merge(names("run"));
+    REQUIRE(call({"search", "shared.toml", "--out", "run", "--force"}).code == 0);
+    CHECK(names("run") == names("new"));
+  };
+  replaced({"--set", "search.evaluate=proxy", "--set", "proxy.steps=0.5", "--limit", "target=loss <= 9 * default"});
+  replaced({"--set", "search.evaluate=inherited", "--limit", "latency_ms=50", "--set", "latency.samples=10", "--set",
+            "latency.tokens=8", "--set", "finalists.ablations=1", "--set", "output.tensorboard=true"});
+  for (const std::string name : {"latency.json", "supernet.ckpt", "calibration.log", "calibration.json", "calibration",
+                                 "baseline.json", "ablations", "tb"}) {
+    CAPTURE(name);
+    CHECK(written.contains(name));
+  }
+}
+
 
 TEST_CASE("a supernet that is lost is trained again") {
   const Workplace place;
