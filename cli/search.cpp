@@ -262,6 +262,7 @@ class Search {
       print_hash(console_, outcome.study.hash);
       return kDone;
     }
+    if (job_.finalists == 0 && print_best(console_, outcome, folder_)) return kDone;
     if (!outcome.complete) {
       console_.warn("no trial was completed: there is no model; lathe study show " + folder_.string() + " tells why");
       print_hash(console_, outcome.study.hash);

@@ -32,7 +32,8 @@ struct SearchJob {
   bool measure = false;
   LatencyLoad load;             ///< what is measured
   std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
-  std::int64_t finalists = 3, seeds = 3;
+  std::int64_t finalists = 3;   ///< 0: the study alone; nothing is trained again, tested or exported, no results.json, no report
+  std::int64_t seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
   std::int64_t ablations = 0;        ///< one-step changes of the winner that are trained to see what its decisions were worth
   bool report = true;
@@ -61,7 +62,8 @@ struct SearchJob {
 
 struct SearchOutcome {
   StudyRun study;
-  /// Filled when the study was finished and at least one trial complete.
+  /// The study was finished, at least one trial complete, and there were finalists: `results` is whole. Else it has study and
+  /// trials.
   bool complete = false;
   RunResults results;
 };
