@@ -65,8 +65,7 @@ struct SearchJob {
 
 struct SearchOutcome {
   StudyRun study;
-  /// The study was finished, at least one trial complete, and there were finalists: `results` is whole. Else it has study and
-  /// trials.
+  /// `results` is whole: the study was finished, a trial complete, and there were finalists. Else it has study and trials.
   bool complete = false;
   RunResults results;
 };
