@@ -196,7 +196,9 @@ void add_search_keys(KeyTable& t) {
   t.number("train.warmup", 0.05, 0, "share of the steps in which the learning rate rises").below(1).searched();
   t.number("train.clip", 1, 0, "largest norm of the gradient; 0: no limit").searched();
   t.integer("train.patience", 2, 0, "stop after so many epochs without a better score; 0: never");
-  t.integer("finalists.count", 3, 0, "best architectures to train again from scratch").to(1000).outside();
+  t.integer("finalists.count", 3, 0, "best architectures to train again from scratch; 0: the study alone, no model")
+      .to(1000)
+      .outside();
   t.integer("finalists.seeds", 3, 1, "trainings of each").to(1000).outside();
   t.integer("finalists.epochs", 6, 0, "passes of their training; 0: as train.epochs").to(100000).outside();
   t.integer("finalists.ablations", 0, 0, "one-step changes of the winner to train, to see what mattered").to(1000).outside();

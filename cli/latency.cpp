@@ -35,10 +35,7 @@ void say_quality(const nas::LatencyModel& model, const std::string& how, Console
                    "; unseen ones predicted within ", format_percent(error), " (mean), tau ", fixed(tau, 2)));
 }
 
-}  // namespace
-
-nas::LatencyModel latency_model(const Config& config, const nas::Space& space, const nas::TaskShape& task, const fs::path& folder,
-                                const nas::StopFlag& stop, Console& console) {
+nas::LatencyRequest request_of(const Config& config, const nas::Space& space, const nas::TaskShape& task, const fs::path& folder) {
   nas::LatencyRequest request;
   request.space = &space;
   request.base = base_candidate(config);
@@ -49,6 +46,14 @@ nas::LatencyModel latency_model(const Config& config, const nas::Space& space, c
   request.backend = backend_name(config);
   request.seed = static_cast<std::uint64_t>(config.integer("seed"));
   if (!folder.empty()) request.cache = folder / "latency.json";
+  return request;
+}
+
+}  // namespace
+
+nas::LatencyModel latency_model(const Config& config, const nas::Space& space, const nas::TaskShape& task, const fs::path& folder,
+                                const nas::StopFlag& stop, Console& console) {
+  nas::LatencyRequest request = request_of(config, space, task, folder);
   request.stop = stop;
   request.note = [&](const std::string& text) { console.warn(text); };
   if (const fs::path from = config.file("latency.from"); !from.empty()) {
@@ -67,6 +72,11 @@ nas::LatencyModel latency_model(const Config& config, const nas::Space& space, c
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   say_quality(model, "measured in " + format_duration(seconds), console);
   return model;
+}
+
+void keep_latency(const Config& config, const nas::Space& space, const nas::TaskShape& task, const nas::LatencyModel& model,
+                  const fs::path& folder) {
+  nas::save_latency(model, request_of(config, space, task, folder));
 }
 
 }  // namespace lathe::cli

@@ -15,4 +15,8 @@ namespace lathe::cli {
 nas::LatencyModel latency_model(const Config& config, const nas::Space& space, const nas::TaskShape& task,
                                 const std::filesystem::path& folder, const nas::StopFlag& stop, Console& console);
 
+/// Writes `model`, measured for just these without a folder, where latency_model() finds it when the run is resumed.
+void keep_latency(const Config& config, const nas::Space& space, const nas::TaskShape& task, const nas::LatencyModel& model,
+                  const std::filesystem::path& folder);
+
 }  // namespace lathe::cli

@@ -44,9 +44,10 @@ nas::Parameter parameter_of(const SpaceParameter& p) {
 }
 
 /// What a run leaves in its folder, and --force may remove.
-constexpr const char* kRunFiles[] = {"config.toml",   "study.db",    "study.db-wal", "study.db-shm",     "events.jsonl",
-                                     "results.json",  "report.html", "report.md",    "environment.json", "finalists",
-                                     "baseline.json", "trials",      "model",        "checkpoint",       "metrics.json"};
+constexpr const char* kRunFiles[] = {"config.toml",  "study.db",      "study.db-wal",  "study.db-shm",    "study.db-journal",
+                                     "latency.json", "supernet.ckpt", "baseline.json", "calibration.log", "calibration.json",
+                                     "calibration",  "trials",        "finalists",     "ablations",       "tb",
+                                     "results.json", "report.html",   "report.md",     "model",           "checkpoint"};
 
 }  // namespace
 
@@ -213,19 +214,19 @@ void require_free_folder(const Config& config, bool force) {
   throw InputError(name + " holds a run; use --out NEW, --resume to go on, or --force to replace");
 }
 
+fs::path next_run_folder(const Config& config) {
+  if (const fs::path folder = config.file("output.dir"); !folder.empty()) return folder;
+  for (int n = 1;; ++n)
+    if (const fs::path folder = fs::path("runs") / str(data_stem(config), "-", n); !fs::exists(folder)) return folder;
+}
+
 fs::path new_run_folder(const Config& config, bool force) {
   require_free_folder(config, force);
-  if (const fs::path folder = config.file("output.dir"); !folder.empty()) {
+  const fs::path folder = next_run_folder(config);
+  if (!config.file("output.dir").empty())
     for (const char* name : kRunFiles) fs::remove_all(folder / name);
-    make_folder(folder);
-    return folder;
-  }
-  for (int n = 1;; ++n) {
-    const fs::path folder = fs::path("runs") / str(data_stem(config), "-", n);
-    if (fs::exists(folder)) continue;
-    make_folder(folder);
-    return folder;
-  }
+  make_folder(folder);
+  return folder;
 }
 
 std::string folder_name(const fs::path& folder) {

@@ -53,7 +53,10 @@ std::string data_stem(const Config& config);
 /// InputError if output.dir holds a run and `force` is not given: asked before any work is done.
 void require_free_folder(const Config& config, bool force);
 
-/// A new folder `runs/<stem>-<n>`, or the one of output.dir, emptied of the run that it holds if `force`.
+/// The folder of the next run: the one of output.dir, or the first `runs/<stem>-<n>` that is not there. Nothing is touched.
+std::filesystem::path next_run_folder(const Config& config);
+
+/// next_run_folder(), made, and emptied of the run that it holds if `force`.
 std::filesystem::path new_run_folder(const Config& config, bool force);
 
 /// "a" of `runs/a`, `runs/a/` and, within it, of `.`.

@@ -103,17 +103,24 @@ Cheaper cheaper(const StudyPlace& study, const nas::TrainingObjective& full,
 
 // ---- the default architecture, judged as candidates are: a cheap score says nothing beside a training in full
 
+void require_default_in_space(const Config& config, const LoadedData& data, const nas::Space& space) {
+  const nas::Candidate base = base_candidate(config);
+  try {
+    const nn::TransformerConfig architecture = base.architecture(data.task);
+    architecture.validate();
+    nas::check_part(nas::whole_of(space, base, data.task), architecture);
+  } catch (const InputError& error) {
+    throw InputError(str(place_of(config, "limits.target"),
+                         "limits.target is relative to the default architecture, which does not lie in [space]: ", error.what()));
+  }
+}
+
 nas::Baseline inherited_default(const StudyPlace& study, const nas::TrainingObjective& planned,
                                 const nas::SupernetPreparation& shared) {
   const nas::SupernetObjective objective(shared.supernet, planned, study.data.rows.valid);
   nas::Baseline baseline;
   baseline.weights = shared.facts.weights;
-  try {
-    baseline.scores = objective.scores(planned.setting().base.architecture(study.data.task));
-  } catch (const InputError& error) {
-    throw InputError(str(place_of(study.config, "limits.target"),
-                         "limits.target is relative to the default architecture, which does not lie in [space]: ", error.what()));
-  }
+  baseline.scores = objective.scores(planned.setting().base.architecture(study.data.task));
   return baseline;
 }
 
@@ -208,7 +215,11 @@ void check_evaluation(const Config& config, const LoadedData& data, const nas::S
       throw InputError(str(place_of(config, "limits.target"), "limits.target \"", target.text(), "\": search.evaluate = \"",
                            evaluation(config), "\" ranks candidates and does not tell their ", nas::info(target.quantity).name,
                            "; expected a target relative to the default"));
-  if (evaluation(config) == "inherited") return nas::check_shareable(header.space);
+  if (evaluation(config) == "inherited") {
+    nas::check_shareable(header.space);
+    if (nas::needs_baseline(targets_of(config))) require_default_in_space(config, data, header.space);
+    return;
+  }
   const nas::TrainingObjective full(planning_setting(config, data, done), data.rows.train, data.rows.valid);
   const auto objective = proxy(config, data, header.seed, full);
   if (objective->setting().score && nas::needs_baseline(targets_of(config)))

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 
 namespace lathe::cli {
 namespace {
@@ -79,7 +80,8 @@ class Search {
       console_.note("Nothing was run. Remove --dry-run to start.");
       return false;
     }
-    if (folder_.empty()) folder_ = new_run_folder(config_, invocation_.has("--force"));
+    folder_ = new_run_folder(config_, invocation_.has("--force"));
+    if (latency_) keep_latency(config_, header.space, data_.task, *latency_, folder_);
     write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
     console_.note("writes  " + folder_.string());
     return true;
@@ -105,21 +107,23 @@ class Search {
     write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
   }
 
-  /// Before the plan: trials within the limit are smaller. Of latency.from, of the study that is joined, or measured.
+  /// Before the plan: trials within the limit are smaller. Of latency.from, of the study that is joined, or measured. Nothing is
+  /// written yet, and a run that is to be replaced is still there: the plan may find that nothing is within the limits.
   void find_latency(bool dry) {
-    const auto find = [&](const fs::path& folder) {
-      return latency_model(config_, make_space(config_), data_.task, folder, stop_.flag(), console_).json();
-    };
-    if (!config_.text("latency.from").empty()) return preparation_.set("latency", find({}));
-    if (dry) return;
-    folder_ = new_run_folder(config_, invocation_.has("--force"));
-    try {
-      if (auto recorded = recorded_preparation(config_, folder_, study_name(config_, folder_), console_))
+    const bool given = !config_.text("latency.from").empty();
+    if (dry && !given) return;
+    if (!given && !config_.text("storage.url").empty()) {
+      const fs::path folder = next_run_folder(config_);
+      if (auto recorded = recorded_preparation(config_, folder, study_name(config_, folder), console_)) {
         preparation_ = std::move(*recorded);
-      else
-        preparation_.set("latency", find(folder_));
+        return;
+      }
+    }
+    try {
+      nas::LatencyModel model = latency_model(config_, make_space(config_), data_.task, {}, stop_.flag(), console_);
+      preparation_.set("latency", model.json());
+      if (!given) latency_ = std::move(model);
     } catch (const nas::Interrupted&) {
-      fs::remove(folder_);
       throw StoppedByUser("stopped while latency was measured; nothing was kept");
     }
   }
@@ -275,6 +279,7 @@ class Search {
       print_hash(console_, outcome.study.hash);
       return kDone;
     }
+    if (job_.finalists == 0 && print_best(console_, outcome, folder_)) return kDone;
     if (!outcome.complete) {
       console_.warn("no trial was completed: there is no model; lathe study show " + folder_.string() + " tells why");
       print_hash(console_, outcome.study.hash);
@@ -294,6 +299,7 @@ class Search {
   fs::path folder_;
   nas::SearchJob job_;
   nas::Preparation preparation_;
+  std::optional<nas::LatencyModel> latency_;  // measured by this call
   StopSignals stop_;
   bool study_done_ = false;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

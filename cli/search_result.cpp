@@ -15,6 +15,8 @@ using Align = TextTable::Align;
 
 std::string signed_points(double difference) { return str(difference >= 0 ? "+" : "", fixed(difference, 3)); }
 
+std::string shown(double value) { return fixed(value, std::abs(value) < 1000 ? 4 : 0); }
+
 std::string result_table(const nas::RunResults& results) {
   TextTable table({{"", Align::left},
                    {"model", Align::left},
@@ -76,7 +78,6 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   out += front_line(outcome, folder);
   if (results.winner >= 0) {
     const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
-    const auto shown = [](double value) { return fixed(value, std::abs(value) < 1000 ? 4 : 0); };
     for (const nas::TargetCheck& check : winner.targets) {
       const nas::Quantity quantity = nas::parse_target(check.text).quantity;
       out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
@@ -102,6 +103,35 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   if (results.latency) out += " --latency-from " + folder.string();  // the measurements are part of the study
   out += "\n";
   console.result(out);
+}
+
+bool print_best(Console& console, const nas::SearchOutcome& outcome, const std::filesystem::path& folder) {
+  const nas::StudySummaryRow& study = outcome.results.study;
+  const bool minimise = study.objectives[0].second == "minimise";
+  const std::vector<std::int64_t> order =
+      nas::leaderboard(outcome.study.history, minimise ? nas::Direction::minimise : nas::Direction::maximise);
+  if (order.empty()) return false;
+  const nas::TrialRow& best = outcome.results.trials[static_cast<std::size_t>(order[0])];
+  const nas::Trial& trial = outcome.study.history.trials[static_cast<std::size_t>(order[0])];
+  if (console.json()) {
+    console.json_line("result", [&](JsonWriter& json) {
+      json.member("folder", folder.string()).member("hash", outcome.study.hash).key("best").begin_object();
+      json.member("trial", best.number).member("value", *best.value).member("params", best.params);
+      json.key("point").raw(trial.point.json()).end_object();
+    });
+    return true;
+  }
+  const nas::Quantity quantity = nas::quantity(study.metric);
+  const bool scored = study.scored() && nas::is_measured(quantity);
+  std::string out =
+      str("best    #", best.number, " ", scored ? study.evaluation : study.metric, " ",
+          scored ? shown(*best.value) : nas::show_value(quantity, *best.value), ", ", with_commas(best.params), " parameters:");
+  for (const auto& [name, value] : best.parameters) out += str(" ", name, "=", value);
+  out += str(nas::violation(trial) > 0 ? " (breaks a constraint, as all do)" : "", "\n", front_line(outcome, folder));
+  out += str("note    finalists.count = 0: nothing was trained again, tested or exported\nmore    lathe study best ",
+             folder.string(), "\nstudy   ", outcome.study.hash, " (lathe study hash ", folder.string(), ")\n");
+  console.result(out);
+  return true;
 }
 
 void print_hash(Console& console, const std::string& hash) {

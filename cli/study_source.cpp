@@ -20,6 +20,12 @@ namespace fs = std::filesystem;
 
 bool is_url(const std::string& place) { return place.find("://") != std::string::npos; }
 
+/// The file of a place that is one, as nas::open_backend() understands it; empty: a server.
+fs::path database_file(const std::string& place) {
+  if (!is_url(place)) return place;
+  return place.starts_with("sqlite") ? place.substr(std::min(place.find("://") + 4, place.size())) : "";
+}
+
 std::vector<std::string> study_names(nas::Backend& backend) {
   std::vector<std::string> names;
   for (const nas::StudySummary& study : backend.studies()) names.push_back(study.name);
@@ -94,7 +100,7 @@ std::optional<nas::Preparation> recorded_preparation(const Config& config, const
                                                      Console& console) {
   const std::string& url = config.text("storage.url");
   const std::string place = url.empty() ? (folder / "study.db").string() : url;
-  if (!is_url(place) && !fs::exists(place)) return {};
+  if (const fs::path file = database_file(place); !file.empty() && !fs::exists(file)) return {};
   const std::unique_ptr<nas::Backend> backend = open_database(place, true, while_away(console));
   for (const nas::StudySummary& study : backend->studies())
     if (study.name == name && !study.header.empty()) return nas::Preparation::parse(header_object(study.header, "preparation"));

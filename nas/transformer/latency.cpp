@@ -132,6 +132,10 @@ std::vector<nn::TransformerConfig> draw_architectures(const Space& space, const 
 
 namespace {
 
+std::vector<nn::TransformerConfig> drawn_for(const LatencyRequest& request) {
+  return draw_architectures(*request.space, request.base, request.task, request.samples, request.seed);
+}
+
 /// What a cached model must have been measured for.
 std::string identity_of(const LatencyRequest& request, const LatencyModel::Facts& facts,
                         const std::vector<nn::TransformerConfig>& architectures) {
@@ -164,8 +168,7 @@ LatencyModel prepare_latency(const LatencyRequest& request) {
   const HostFacts host = host_facts(1, facts.backend);
   facts.cpu = host.cpu;
   facts.cores = host.cores;
-  const std::vector<nn::TransformerConfig> architectures =
-      draw_architectures(*request.space, request.base, request.task, request.samples, request.seed);
+  const std::vector<nn::TransformerConfig> architectures = drawn_for(request);
   const std::string identity = identity_of(request, facts, architectures);
   if (const auto cached = read_cache(request, identity)) return *cached;
   latency_features(architectures.front(), request.load);  // refuses a load that cannot be before anything is measured
@@ -183,6 +186,11 @@ LatencyModel prepare_latency(const LatencyRequest& request) {
   return model;
 }
 
+void save_latency(const LatencyModel& model, const LatencyRequest& request) {
+  LATHE_CHECK(request.space != nullptr && !request.cache.empty());
+  write_file_atomic(request.cache, latency_file(identity_of(request, model.facts(), drawn_for(request)), model));
+}
+
 LatencyModel load_latency(const std::filesystem::path& file) { return read_latency_file(read_file(file), file.string()).model; }
 
 void require_usable(const LatencyModel& model, const LatencyRequest& request, const std::string& where) {
@@ -193,8 +201,7 @@ void require_usable(const LatencyModel& model, const LatencyRequest& request, co
   const std::string backend = Context(ContextOptions{.backend = request.backend}).backend();
   if (model.facts().backend != backend)
     throw InputError(str(where, ": measured with backend ", model.facts().backend, ", asked for ", backend));
-  for (const nn::TransformerConfig& architecture :
-       draw_architectures(*request.space, request.base, request.task, request.samples, request.seed))
+  for (const nn::TransformerConfig& architecture : drawn_for(request))
     if (const auto lack = model.uncovered(architecture))
       throw InputError(str(where, ": does not fit the space: ", *lack, ", but the space has"));
 }

@@ -87,6 +87,9 @@ struct LatencyRequest {
 /// InfrastructureError if the file cannot be written; errors of draw_architectures().
 LatencyModel prepare_latency(const LatencyRequest& request);
 
+/// What prepare_latency() writes into `request.cache`: `model` was measured for a request that differs in that file alone.
+void save_latency(const LatencyModel& model, const LatencyRequest& request);
+
 /// The model in a file that prepare_latency() wrote. InputError as LatencyModel::parse, or if there is none.
 LatencyModel load_latency(const std::filesystem::path& file);
 

@@ -321,7 +321,7 @@ SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
   if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
   if (!outcome.study.finished) return outcome;
   results.seconds.emplace_back("search", watch.lap());
-  if (leaderboard(outcome.study.history, job.header.directions[0]).empty()) return outcome;
+  if (job.finalists == 0 || leaderboard(outcome.study.history, job.header.directions[0]).empty()) return outcome;
 
   if (job.before_finalists) job.before_finalists(outcome.study.history, results.seconds.back().second, job);
   job.phase("finalists");

@@ -32,7 +32,8 @@ struct SearchJob {
   bool measure = false;
   LatencyLoad load;             ///< what is measured
   std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
-  std::int64_t finalists = 3, seeds = 3;
+  std::int64_t finalists = 3;   ///< 0: the study alone; nothing is trained again, tested or exported, no results.json, no report
+  std::int64_t seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
   /// Called before they are trained, with the seconds that this call spent on the study; may change finalists, seeds,
   /// finalist_epochs and config of the job.
@@ -64,7 +65,7 @@ struct SearchJob {
 
 struct SearchOutcome {
   StudyRun study;
-  /// Filled when the study was finished and at least one trial complete.
+  /// `results` is whole: the study was finished, a trial complete, and there were finalists. Else it has study and trials.
   bool complete = false;
   RunResults results;
 };

@@ -117,18 +117,6 @@ class Pool {
   const std::function<bool(const Point&)>& admissible_;
 };
 
-nn::TransformerConfig whole_of(const Space& space, const Candidate& base, const TaskShape& task) {
-  nn::TransformerConfig whole = apply(base, corner(space, Corner::largest)).architecture(task);
-  const nn::TransformerConfig following = apply(base, corner(space, Corner::following)).architecture(task);
-  for (std::size_t i = 0; i < whole.layers.size(); ++i) {
-    const Index size = std::max(whole.head_dim(i), following.head_dim(i));
-    whole.layers[i].head_dim = whole.positions == nn::Positions::kRotary ? size + size % 2 : size;  // rotary turns pairs
-    whole.layers[i].ffn = std::max(whole.layers[i].ffn, following.layers[i].ffn);
-  }
-  whole.validate();
-  return whole;
-}
-
 }  // namespace
 
 const std::vector<std::string>& shareable_names() {
@@ -149,6 +137,18 @@ void check_shareable(const Space& space) {
     if (!largest.value(i))
       throw InputError(str("[supernet] `", space.parameter(i).name, "` is not active in the largest model (when ",
                            space.parameter(i).when, "): shared weights need it to be"));
+}
+
+nn::TransformerConfig whole_of(const Space& space, const Candidate& base, const TaskShape& task) {
+  nn::TransformerConfig whole = apply(base, corner(space, Corner::largest)).architecture(task);
+  const nn::TransformerConfig following = apply(base, corner(space, Corner::following)).architecture(task);
+  for (std::size_t i = 0; i < whole.layers.size(); ++i) {
+    const Index size = std::max(whole.head_dim(i), following.head_dim(i));
+    whole.layers[i].head_dim = whole.positions == nn::Positions::kRotary ? size + size % 2 : size;  // rotary turns pairs
+    whole.layers[i].ffn = std::max(whole.layers[i].ffn, following.layers[i].ffn);
+  }
+  whole.validate();
+  return whole;
 }
 
 SharedSpace share_space(const Space& space, const Candidate& base, const TaskShape& task, std::uint64_t seed,

@@ -22,8 +22,11 @@ const std::vector<std::string>& shareable_names();
 /// condition that the largest network does not meet.
 void check_shareable(const Space& space);
 
+/// The whole network: as large as the space, which check_shareable() accepts, in every dimension; need not be a point of it.
+nn::TransformerConfig whole_of(const Space& space, const Candidate& base, const TaskShape& task);
+
 struct SharedSpace {
-  nn::TransformerConfig whole;              ///< as large as the space in every dimension; need not be a point of it
+  nn::TransformerConfig whole;              ///< whole_of() the space
   nn::TransformerConfig largest, smallest;  ///< by parameters without the token table, among admissible points
   /// Admissible architectures in ascending strata of equal width in the logarithm of that number; none is empty.
   std::vector<std::vector<nn::TransformerConfig>> strata;

@@ -2,6 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <map>
+#include <set>
 #include <thread>
 
 #include "process.h"
@@ -52,6 +54,14 @@ seeds = 1
 epochs = 1
 measure = false
 )");
+}
+
+/// Every file below a folder, by its path from there.
+std::map<std::string, std::string> files_of(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
+    files[entry.path().lexically_relative(folder).string()] = entry.is_directory() ? "" : read(entry.path().string());
+  return files;
 }
 
 /// One worker, two, five, and killed after `kill_at` has been printed, then resumed: one study.
@@ -185,6 +195,9 @@ TEST_CASE("what cannot be is said before anything is written, by a dry run too")
             "expected a target relative to the default");
   refused({"--set", "search.evaluate=proxy", "--set", "proxy.kind=synflow", "--limit", "target=accuracy >= 0.9 * default"},
           "trains nothing");
+  for (const char* outside : {"model.hidden=32", "model.layers=3", "model.heads=4"})
+    refused({"--set", "search.evaluate=inherited", "--set", outside, "--limit", "target=loss <= 1.5 * default"},
+            "does not lie in [space]");
 }
 
 TEST_CASE("a target relative to the default is judged by what judges the candidates") {
@@ -212,10 +225,6 @@ TEST_CASE("a target relative to the default is judged by what judges the candida
   CHECK(default_accuracy("cheap") != default_accuracy("full"));
   const std::string err = search("shared", {"--set", "search.evaluate=inherited"});
   CHECK(has(err, "default accuracy"));
-  const Answer outside = call({"search", "shared.toml", "--limit", "target=loss <= 1.5 * default", "--set",
-                               "search.evaluate=inherited", "--set", "model.hidden=32", "--out", "outside"});
-  CHECK(outside.code == 2);
-  CHECK(has(outside.err, "does not lie in [space]"));
 }
 
 TEST_CASE("a searched length and latency: texts are cut to what a model takes") {
@@ -252,19 +261,79 @@ TEST_CASE("a search that joins a study takes its latency, and hands it on") {
     fs::remove_all("again");
   }
   CHECK_FALSE(fs::exists("b/latency.json"));
+  search("own", {"--set", "storage.url=\"sqlite:///own/mine.db\""});  // in a folder that is not there yet
+  CHECK(fs::exists("own/latency.json"));
 }
 
-TEST_CASE("^C while latency is measured keeps nothing; a supernet that is lost is trained again") {
+TEST_CASE("--force replaces a run only once latency is measured and something is within its limit") {
   const Workplace place;
   write_shared();
-  Process measuring({"search", "shared.toml", "--limit", "latency_ms=50", "--set", "latency.samples=1000", "--out", "stopped"});
+  REQUIRE(call({"search", "shared.toml", "--out", "run"}).code == 0);
+  const std::map<std::string, std::string> before = files_of("run");
+  REQUIRE(before.contains("model/model.safetensors"));
+  for (const std::vector<std::string>& out : {std::vector<std::string>{"--out", "run", "--force"}, {}}) {
+    std::vector<std::string> tight = {"search", "shared.toml", "--limit", "latency_ms=0.001", "--set", "latency.samples=10"};
+    tight.insert(tight.end(), out.begin(), out.end());
+    const Answer refused = call(tight);
+    CAPTURE(refused.err);
+    CHECK(refused.code == 2);
+    CHECK(has(refused.err, "limits.latency_ms = 0.001 excludes every architecture"));
+  }
+  CHECK_FALSE(fs::exists("runs"));
+  std::vector<std::string> measure = {"search", "shared.toml", "--limit", "latency_ms=50", "--out", "run", "--force", "--set"};
+  measure.push_back("latency.samples=1000");
+  Process measuring(measure);
   REQUIRE(measuring.read_until("training 128"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   measuring.signal(SIGINT);
   CHECK(measuring.wait() == 130);
   CHECK(has(measuring.err(), "nothing was kept"));
-  CHECK_FALSE(fs::exists("stopped"));
+  CHECK(files_of("run") == before);
 
+  // Killed before there was a study: the table is that of the run.
+  measure.back() = "latency.samples=10";
+  REQUIRE(call(measure).code == 0);
+  const std::string table = read("run/latency.json"), hash = study_hash("run");
+  fs::remove("run/study.db");
+  const Answer resumed = call({"search", "--resume", "run"});
+  CAPTURE(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK(read("run/latency.json") == table);
+  CHECK(study_hash("run") == hash);
+}
+
+TEST_CASE("--force leaves nothing of the run that it replaces") {
+  const Workplace place;
+  write_shared();
+  REQUIRE(call({"search", "shared.toml", "--out", "new"}).code == 0);
+  const auto names = [](const fs::path& folder) {
+    std::set<std::string> out;
+    for (const auto& [name, bytes] : files_of(folder)) out.insert(name);
+    return out;
+  };
+  std::set<std::string> written;
+  const auto replaced = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"search", "shared.toml", "--out", "run", "--force"});
+    const Answer answer = call(options);
+    CAPTURE(answer.err);
+    CHECK((answer.code == 0 || answer.code == 1));  // the target may not hold in the end
+    written.merge(names("run"));
+    REQUIRE(call({"search", "shared.toml", "--out", "run", "--force"}).code == 0);
+    CHECK(names("run") == names("new"));
+  };
+  replaced({"--set", "search.evaluate=proxy", "--set", "proxy.steps=0.5", "--limit", "target=loss <= 9 * default"});
+  replaced({"--set", "search.evaluate=inherited", "--limit", "latency_ms=50", "--set", "latency.samples=10", "--set",
+            "latency.tokens=8", "--set", "finalists.ablations=1", "--set", "output.tensorboard=true"});
+  for (const std::string name : {"latency.json", "supernet.ckpt", "calibration.log", "calibration.json", "calibration",
+                                 "baseline.json", "ablations", "tb"}) {
+    CAPTURE(name);
+    CHECK(written.contains(name));
+  }
+}
+
+TEST_CASE("a supernet that is lost is trained again") {
+  const Workplace place;
+  write_shared();
   REQUIRE(call({"search", "shared.toml", "--set", "search.evaluate=inherited", "--out", "cut", "--until-commit", "5"}).code == 0);
   fs::remove("cut/supernet.ckpt");
   const Answer worker = call({"worker", "cut/study.db", "-c", "cut/config.toml", "--out", "elsewhere"});

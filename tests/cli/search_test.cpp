@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 #include "process.h"
 #include "search_config.h"
 
@@ -88,6 +90,42 @@ TEST_CASE("search of a file alone: columns, task and space are found; --json pri
   CHECK(plan.code == 0);
   CHECK(has(plan.err, "Nothing was run"));
   CHECK(has(plan.err, "text = `sentence`"));
+}
+
+TEST_CASE("a search without finalists is the study alone") {
+  const Workplace place;
+  write_search();
+  REQUIRE(call({"search", "lathe.toml", "--out", "whole"}).code == 0);
+  const nlohmann::json trials = parsed("whole/results.json").at("trials");
+  const auto best = std::max_element(trials.begin(), trials.end(), [](const auto& a, const auto& b) {
+    return a.at("value") < b.at("value");  // the first of equal ones
+  });
+  const std::vector<std::string> alone = {"search", "lathe.toml", "--set", "finalists.count=0", "--set", "finalists.ablations=2"};
+  std::vector<std::string> run = alone;
+  run.insert(run.end(), {"--out", "run"});
+  for (const std::vector<std::string>& words : {run, {"search", "--resume", "run"}}) {
+    const Answer answer = call(words);
+    CAPTURE(answer.err);
+    CAPTURE(answer.out);
+    CHECK(answer.code == 0);
+    CHECK(answer.out.starts_with("best    #" + best->at("number").dump() + " accuracy "));
+    CHECK(has(answer.out, " parameters: hidden=8 heads="));
+    CHECK(has(answer.out, "nothing was trained again"));
+    CHECK(has(answer.out, "lathe study best run"));
+    CHECK(has(answer.out, "study   " + study_hash("whole").substr(0, 64)));
+    CHECK_FALSE(has(answer.err, "finalist="));
+  }
+  CHECK(study_hash("run") == study_hash("whole"));
+  for (const char* absent : {"finalists", "model", "ablations", "results.json", "report.html"})
+    CHECK_FALSE(fs::exists(fs::path("run") / absent));
+  run.back() = "json";
+  run.push_back("--json");
+  const std::string lines = call(run).out;
+  const nlohmann::json last = nlohmann::json::parse(lines.substr(lines.rfind('\n', lines.size() - 2) + 1));
+  CHECK(last.at("type") == "result");
+  CHECK(last.at("best").at("trial") == best->at("number"));
+  CHECK(last.at("best").at("value") == best->at("value"));
+  CHECK(last.at("best").at("point").contains("lr"));
 }
 
 TEST_CASE("predict: each argument is a text as it stands, and each line of a file or of standard input") {
