@@ -123,6 +123,9 @@ class PostgresqlDatabase final : public SqlDatabase {
         inside_ = false;
         gone(lost);
         if (number > 0 && was_committed(number)) return answered();
+      } catch (const LockTimeout& locked) {
+        roll_back();
+        blocked(locked);
       } catch (const TransactionConflict&) {
         roll_back();
         if (++conflicts > kConflicts) throw;
@@ -170,6 +173,8 @@ class PostgresqlDatabase final : public SqlDatabase {
         return result;
       } catch (const ConnectionLost& lost) {
         gone(lost);
+      } catch (const LockTimeout& locked) {
+        blocked(locked);
       }
     }
   }
@@ -190,7 +195,8 @@ class PostgresqlDatabase final : public SqlDatabase {
 
   bool was_committed(std::int64_t number) {
     if (!has_sessions()) return false;
-    // Waits for the old session, where the server has not noticed its end yet: it holds the row.
+    // Waits for the old session, where the server has not noticed its end yet: it holds the row until the server's keepalives end
+    // it.
     const PgResult found = insist([&] {
       return run(
           "INSERT INTO lathe_sessions (session, number, seen) VALUES ($1, 0, {now}) "
@@ -227,23 +233,31 @@ class PostgresqlDatabase final : public SqlDatabase {
     }
   }
 
-  // ---- a server that goes away
+  // ---- a server that goes away, and locks that are not released
 
   /// After every failed attempt. Throws when it is time to stop trying.
-  void gone(const InfrastructureError& lost) {
+  void gone(const ConnectionLost& lost) {
     connection_->close();
-    const bool first = !gone_since_;
-    if (first) gone_since_ = Clock::now();
-    if (Clock::now() - *gone_since_ >= options_.patience)
-      throw InfrastructureError(str(lost.what(), " (waited ", options_.patience.count(), " s)"));
-    if (options_.give_up && options_.give_up()) throw InfrastructureError(str(lost.what(), " (stopped while waiting)"));
+    wait_on(lost, "the server", "the server is back", {});
+  }
+
+  /// After every kLockTimeout in vain. Throws when it is time to stop trying.
+  void blocked(const LockTimeout& locked) { wait_on(locked, "it", "the lock was released", kLockTimeout); }
+
+  void wait_on(const InfrastructureError& reason, const char* what, const char* over, std::chrono::milliseconds waited) {
+    const bool first = !waiting_since_;
+    if (first) waiting_since_ = Clock::now() - waited;
+    over_ = over;
+    if (Clock::now() - *waiting_since_ >= options_.patience)
+      throw InfrastructureError(str(reason.what(), " (waited ", options_.patience.count(), " s)"));
+    if (options_.give_up && options_.give_up()) throw InfrastructureError(str(reason.what(), " (stopped while waiting)"));
     if (first && options_.notice)
-      options_.notice(str(lost.what(), "; waiting up to ", options_.patience.count(), " s for the server"));
+      options_.notice(str(reason.what(), "; waiting up to ", options_.patience.count(), " s for ", what));
   }
 
   void answered() {
-    if (gone_since_ && options_.notice) options_.notice(place_ + ": the server is back");
-    gone_since_.reset();
+    if (waiting_since_ && options_.notice) options_.notice(str(place_, ": ", over_));
+    waiting_since_.reset();
     attempts_ = 0;
   }
 
@@ -255,7 +269,7 @@ class PostgresqlDatabase final : public SqlDatabase {
       } catch (const ConnectionLost& lost) {
         gone(lost);
       } catch (const InputError& refused) {  // it was right before: somebody is at work on the server
-        gone(InfrastructureError(refused.what()));
+        gone(ConnectionLost(refused.what(), false));
       }
     }
   }
@@ -266,8 +280,9 @@ class PostgresqlDatabase final : public SqlDatabase {
   const std::string session_ = random_token();  // no part of any study
   std::int64_t transactions_ = 0;
   bool inside_ = false;
-  std::optional<Clock::time_point> gone_since_;  // no transaction or query has succeeded since
-  int attempts_ = 0;                             // to connect, since then
+  std::optional<Clock::time_point> waiting_since_;  // no transaction or query has succeeded since
+  const char* over_ = "";                           // what will be told then
+  int attempts_ = 0;                                // to connect, since then
 };
 
 }  // namespace
