@@ -295,6 +295,37 @@ TEST_CASE("the server notices as soon as its client that the other is gone") {
         "lock_timeout,tcp_keepalives_count,tcp_keepalives_idle,tcp_keepalives_interval,tcp_user_timeout");
 }
 
+TEST_CASE("a study that is finished is not failed by its housekeeping") {
+  if (!server()) return;
+  std::string url = server()->fresh_database();
+  std::vector<std::string> told;
+  const ServerOptions options{.patience = 60s, .notice = [&](const std::string& line) { told.push_back(line); }};
+  auto storage = postgresql_backend(url, true, options)->create(small_study());
+  ask(url, "INSERT INTO lathe_sessions VALUES ('old', 1, '2000-01-01')");
+  // By a role that may do everything but this.
+  ask(url,
+      "CREATE ROLE worker LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO worker; "
+      "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO worker; REVOKE DELETE ON lathe_sessions FROM worker");
+  std::string as_worker = url;
+  as_worker.replace(as_worker.find("lathe@"), 6, "worker@");
+  auto of_worker = postgresql_backend(as_worker, false, options)->open("small");
+  CHECK(execute(small_study(), *small_objective(), *of_worker).finished);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].ends_with("permission denied for table lathe_sessions; the rows of old sessions stay"));
+  // On a server that is gone.
+  server()->stop(PostgresServer::Stop::fast);
+  const auto begun = std::chrono::steady_clock::now();
+  storage->settle();
+  storage->settle();
+  CHECK(std::chrono::steady_clock::now() - begun < 5s);
+  CHECK(told.size() == 2);
+  server()->start();
+  CHECK(ask(url, "SELECT session FROM lathe_sessions WHERE session = 'old'") == "old");
+  CHECK(execute(small_study(), *small_objective(), *storage).finished);
+  CHECK(ask(url, "SELECT session FROM lathe_sessions WHERE session = 'old'") == "");
+  ask(url, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM worker; DROP OWNED BY worker; DROP ROLE worker");
+}
+
 TEST_CASE("a COMMIT without an answer has its effect exactly once") {
   if (!server()) return;
   const StudyHeader header = small_study();
