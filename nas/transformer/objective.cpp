@@ -1,3 +1,4 @@
+#include <lathe/base/error.h>
 #include <lathe/base/json_writer.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/objective.h>
@@ -17,6 +18,39 @@ std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::in
   return lengths;
 }
 
+/// FLOPs of training on rows of any length, without the update: every count is a sum over rows, tokens and pairs of tokens, so
+/// those of three lengths tell all.
+class RowFlops {
+ public:
+  RowFlops(const nn::TransformerConfig& architecture, const nn::MakeUpdate& make_update) {
+    std::int64_t of[3];  // a row of 1, 2 and 3 tokens
+    for (std::int32_t length = 1; length <= 3; ++length) {
+      const nn::Cost cost = nn::cost_of(architecture, std::span(&length, 1), make_update);
+      update_ = cost.training_flops.of(OpClass::kOptimizer);
+      parameters_ = cost.parameters;
+      of[length - 1] = cost.training_flops.total() - update_;
+    }
+    const std::int64_t twice_square = of[2] - 2 * of[1] + of[0];
+    square_ = twice_square / 2;
+    linear_ = of[1] - of[0] - 3 * square_;
+    constant_ = of[0] - linear_ - square_;
+    LATHE_CHECK(twice_square % 2 == 0);
+  }
+  std::int64_t all(const data::EncodedDataset& rows) const {
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+      const std::int64_t n = rows.length(i);
+      sum += constant_ + n * (linear_ + n * square_);
+    }
+    return sum;
+  }
+  std::int64_t update() const { return update_; }
+  std::int64_t parameters() const { return parameters_; }
+
+ private:
+  std::int64_t constant_ = 0, linear_ = 0, square_ = 0, update_ = 0, parameters_ = 0;
+};
+
 }  // namespace
 
 nn::MakeUpdate update_of(const train::TrainConfig& config) {
@@ -35,15 +69,12 @@ CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const d
   const nn::MakeUpdate update = update_of(training);
   CandidateCost cost;
 
-  // All rows as one batch: every count is a sum over tokens and pairs of tokens, but for the update, which comes once a step.
-  const std::vector<std::int32_t> all = longest_rows(train, static_cast<std::int64_t>(train.rows()));
-  const nn::Cost epoch = nn::cost_of(architecture, all, update);
+  const RowFlops row(architecture, update);
   data::BatchIterator batches(train, train::batch_options(training));
   batches.seek(0);
-  const std::int64_t update_flops = epoch.training_flops.of(OpClass::kOptimizer);
-  const std::int64_t norm_flops = 2 * epoch.parameters;  // of the gradient, for clipping: a number that the meta device cannot give
-  cost.parameters = epoch.parameters;
-  cost.epoch_flops = epoch.training_flops.total() - update_flops + (update_flops + norm_flops) * batches.steps_in_epoch();
+  cost.parameters = row.parameters();
+  const std::int64_t norm_flops = 2 * cost.parameters;  // of the gradient, for clipping: a number that the meta device cannot give
+  cost.epoch_flops = row.all(train) + (row.update() + norm_flops) * batches.steps_in_epoch();
 
   const auto mean = static_cast<std::int32_t>((train.tokens() + train.rows() - 1) / std::max<std::size_t>(train.rows(), 1));
   const std::int32_t one[] = {std::max(mean, 1)};

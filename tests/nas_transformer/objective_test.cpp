@@ -59,10 +59,21 @@ TrainingSetting setting() { return {base(), task(), {}, ""}; }
 
 TEST_CASE("a plan has a segment an epoch, at the exact cost of its FLOPs") {
   const data::EncodedSplits data = splits();
-  Candidate large = base();
-  large.hidden = 64;
-  large.layers = 2;
-  for (const Candidate& candidate : {base(), large}) {
+  std::vector<Candidate> candidates(6, base());
+  candidates[1].hidden = 64;
+  candidates[1].layers = 2;
+  candidates[2].norm = NormKind::kRms;
+  candidates[2].norm_place = nn::NormPlace::kPost;
+  candidates[2].pooling = nn::Pooling::kFirst;
+  candidates[3].positions = nn::Positions::kRotary;
+  candidates[3].training.optimizer = train::OptimizerKind::kSgd;
+  candidates[4].positions = nn::Positions::kSinusoidal;
+  candidates[4].dropout = 0.3;
+  candidates[5].layers = 2;
+  candidates[5].per_layer = {candidates[5].all, candidates[5].all};
+  candidates[5].per_layer[1].activation = UnaryOp::kSilu;
+  for (const Candidate& candidate : candidates) {
+    CAPTURE(candidate.architecture(task()).summary());
     const TrainingObjective objective({candidate, task(), {}, ""}, data.train, data.valid);
     const Plan plan = objective.plan(Point());
     const CandidateCost cost = objective.cost(Point());
