@@ -91,7 +91,11 @@ int run_show(Invocation& invocation) {
     for (std::size_t i = 0; i < goals.metrics.size(); ++i)
       text += str(i ? ", " : " ", goals.maximise[i] ? "maximise " : "minimise ", goals.metrics[i]);
     text += "\nfront  ";
-    for (const TrialRecord& trial : best_of(all, goals)) text += str(" #", trial.number);
+    const std::vector<TrialRecord> front = best_of(all, goals);
+    if (front.empty() || front[0].violation() > 0)
+      text += " none";
+    else
+      for (const TrialRecord& trial : front) text += str(" #", trial.number);
     text += "\n";
   }
   console.result(text + trial_table(trials, goals));
@@ -113,7 +117,9 @@ int run_best(Invocation& invocation) {
   const StudySource source = open_study(invocation);
   const Goals goals = goals_of(source.storage->header());
   const std::vector<TrialRecord> best = best_of(trials_of(source.storage->events(0)), goals);
-  if (best.empty()) return console.warn(source.place + ": no trial is complete"), kNo;
+  if (best.empty() || best[0].violation() > 0)
+    return console.warn(str("study ", source.storage->name(), best.empty() ? ": no trial is complete" : ": no trial is feasible")),
+           kNo;
   if (console.json()) return print_json(console, "best", best, goals), kDone;
   console.result(trial_table(best, goals));
   return kDone;
@@ -236,7 +242,7 @@ std::vector<Command> study_commands() {
   show.options.insert(show.options.end(), {top, state});
   Command trials = study_command("trials", "the trials of a study", run_trials);
   trials.options.insert(trials.options.end(), {top, state});
-  Command best = study_command("best", "the best trial; with several objectives the Pareto front", run_best);
+  Command best = study_command("best", "the best feasible trial; with several objectives the Pareto front", run_best);
   Command hash = study_command("hash", "the study hash: what \"same bits\" means", run_hash);
   Command out = study_command("export", "a study as JSON lines, CSV or its hashed log", run_export);
   out.options.push_back(

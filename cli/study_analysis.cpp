@@ -47,8 +47,9 @@ const nas::Trial& trial_of(const StudyView& view, std::int64_t number) {
 
 void write_value(JsonWriter& json, const char* name, const nas::Value& value) { json.key(name).raw(value.json()); }
 
-int none_complete(Console& console, const StudyView& view) {
-  console.warn(str("study ", view.header.name, ": no trial is complete", view.header.constraints.empty() ? "" : " and feasible"));
+int none_to_show(Console& console, const StudyView& view) {
+  const bool complete = nas::count_states(view.history).complete > 0;
+  console.warn(str("study ", view.header.name, complete ? ": no trial is feasible" : ": no trial is complete"));
   return kNo;
 }
 
@@ -65,7 +66,7 @@ int run_front(Invocation& invocation) {
   const StudyView view = view_of(invocation);
   const auto& [header, history] = view;
   auto front = nas::pareto_front(history, header.directions);
-  if (front.empty()) return none_complete(console, view);
+  if (front.empty()) return none_to_show(console, view);
   const std::vector<double> reference = reference_of(invocation, view);
   std::stable_sort(front.begin(), front.end(), [&](std::int64_t a, std::int64_t b) {
     return nas::better(trial_of(view, a).values[0], trial_of(view, b).values[0], header.directions[0]);
@@ -114,7 +115,7 @@ int run_front(Invocation& invocation) {
 int run_slice(Invocation& invocation) {
   Console& console = invocation.console();
   const StudyView view = view_of(invocation);
-  if (nas::count_states(view.history).complete == 0) return none_complete(console, view);
+  if (nas::count_states(view.history).complete == 0) return none_to_show(console, view);
   const std::size_t objective = objective_of(invocation, view.header);
   std::vector<std::string> names = invocation.values("--param");
   if (names.empty())
@@ -144,7 +145,7 @@ int run_slice(Invocation& invocation) {
 int run_contour(Invocation& invocation) {
   Console& console = invocation.console();
   const StudyView view = view_of(invocation);
-  if (nas::count_states(view.history).complete == 0) return none_complete(console, view);
+  if (nas::count_states(view.history).complete == 0) return none_to_show(console, view);
   const std::size_t objective = objective_of(invocation, view.header);
   const std::vector<std::string>& names = invocation.values("--param");
   if (names.size() != 2) throw InputError(str(names.size(), " times --param, expected two parameters, --param A --param B"));
@@ -177,7 +178,7 @@ int run_importance(Invocation& invocation) {
   options.target_quantile = invocation.number("--quantile", options.target_quantile);
   if (!invocation.value("--metric").empty()) options.objective = objective_of(invocation, view.header);
   const auto found = nas::importances(view.header.space, view.history, view.header.directions, options);
-  if (found.empty()) return none_complete(console, view);
+  if (found.empty()) return none_to_show(console, view);
   const auto warnings = nas::edge_warnings(view.header.space, view.history, view.header.directions);
   if (console.json()) {
     for (const nas::Importance& i : found)

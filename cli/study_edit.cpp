@@ -12,6 +12,7 @@
 #include <lathe/cli/study_source.h>
 #include <lathe/cli/study_trials.h>
 
+#include <lathe/nas/executor.h>
 #include <lathe/nas/proposals.h>
 #include <algorithm>
 #include <functional>
@@ -223,13 +224,23 @@ int run_copy(Invocation& invocation) {
   return kDone;
 }
 
+/// ", and trial 3 is being evaluated by host:1:2", or "".
+std::string at_work(nas::Storage& storage) {
+  std::vector<std::string> claims;
+  for (const nas::TaskRow& row : storage.tasks())
+    if (row.state == nas::TaskState::claimed && !nas::owner_is_dead(row.owner))
+      claims.push_back(str("trial ", row.task.key.trial, " is being evaluated by ", row.owner));
+  return claims.empty() ? "" : ", and " + join(claims, ", ");
+}
+
 int run_delete(Invocation& invocation) {
   Console& console = invocation.console();
   const StudySource source = open_study(invocation);
   const std::string name = source.storage->name();
   const std::int64_t events = static_cast<std::int64_t>(source.storage->events(0).size());
   if (!invocation.has("--force"))
-    throw InputError(str(source.place, ": study ", name, " has ", plural(events, "event"), "; --force deletes it for ever"));
+    throw InputError(str(source.place, ": study ", name, " has ", plural(events, "event"), at_work(*source.storage),
+                         "; --force deletes it for ever"));
   source.backend->remove(name);
   if (console.json())
     console.json_line("deleted", [&](JsonWriter& json) { json.member("name", name).member("place", source.place); });

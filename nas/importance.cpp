@@ -102,18 +102,31 @@ double divergence(const Axis& axis, const std::vector<double>& top, const std::v
 }
 
 // Which rows are among the best `quantile`.
-std::vector<bool> best(const LossTable& losses, double quantile) {
+std::vector<bool> best(const LossTable& losses, const std::vector<double>& violations, double quantile) {
   std::vector<bool> out(losses.size(), quantile == 1.0);
   if (quantile == 1.0) return out;
   const std::size_t count = share_of(quantile, losses.size());
-  if (losses.objectives() > 1) {
-    for (const std::size_t i : best_by_rank_and_volume(losses, count)) out[i] = true;
-    return out;
+  std::vector<std::size_t> feasible;
+  LossTable of_feasible(losses.objectives());
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    if (violations[i] > 0) continue;
+    feasible.push_back(i);
+    of_feasible.add(losses[i]);
   }
-  std::vector<double> sorted;
-  for (std::size_t i = 0; i < losses.size(); ++i) sorted.push_back(losses[i][0]);
-  std::sort(sorted.begin(), sorted.end());
-  for (std::size_t i = 0; i < losses.size(); ++i) out[i] = losses[i][0] <= sorted[count - 1];
+  // All that are no worse than the last one that counts.
+  const auto up_to = [&](const auto& rank) {
+    std::vector<double> sorted;
+    for (std::size_t i = 0; i < out.size(); ++i) sorted.push_back(rank(i));
+    std::sort(sorted.begin(), sorted.end());
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = rank(i) <= sorted[count - 1];
+  };
+  if (feasible.size() < count) {
+    up_to([&](std::size_t i) { return violations[i]; });
+  } else if (losses.objectives() > 1) {
+    for (const std::size_t i : best_by_rank_and_volume(of_feasible, count)) out[feasible[i]] = true;
+  } else {
+    up_to([&](std::size_t i) { return violations[i] > 0 ? std::numeric_limits<double>::infinity() : losses[i][0]; });
+  }
   return out;
 }
 
@@ -161,7 +174,9 @@ std::vector<Importance> importances(const Space& space, const History& history, 
   for (const Trial& trial : history.trials)
     if (trial.state == TrialState::complete) trials.push_back(&trial);
   const LossTable losses = losses_of(trials, directions, options.objective);
-  const auto top = best(losses, options.target_quantile), region = best(losses, options.region_quantile);
+  std::vector<double> violations;
+  for (const Trial* trial : trials) violations.push_back(violation(*trial));
+  const auto top = best(losses, violations, options.target_quantile), region = best(losses, violations, options.region_quantile);
   std::vector<Importance> out;
   double sum = 0;
   for (std::size_t i = 0; i < space.size(); ++i) {

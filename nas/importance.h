@@ -2,9 +2,10 @@
 // arXiv:2601.20800), with the numbers of Optuna 5.0 (PedAnovaImportanceEvaluator).
 //
 // Of the n complete trials, *top* are the best ⌈target_quantile · n⌉ (with one objective all that equal the last of them; with
-// several by rank and hypervolume, nas/pareto.h), *region* those of region_quantile in the same way. A parameter that is active in
-// at least two trials of the region has the importance γ² · α²/β · Σ_b p(b) (q(b)/p(b) − 1)², where γ = |top|/|region|; α and β are
-// the shares of top and region in which it is active; q and p the densities of its values there, each + 1e-12.
+// several by rank and hypervolume, nas/pareto.h), *region* those of region_quantile in the same way. Trials that break a constraint
+// come behind all others, those of equal violation together (Optuna does not look at constraints here). A parameter that is active
+// in at least two trials of the region has the importance γ² · α²/β · Σ_b p(b) (q(b)/p(b) − 1)², where γ = |top|/|region|; α and β
+// are the shares of top and region in which it is active; q and p the densities of its values there, each + 1e-12.
 //
 // Densities are on a grid of bins: 50 between the ends of the range (of the logarithms, if it is `log`); a stepped range its own
 // number of values, a log integer range ⌈log₂(high − low + 1)⌉ + 1, both at most 50; categorical parameters their choices. One

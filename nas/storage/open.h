@@ -15,12 +15,13 @@ namespace lathe::nas {
 
 /// What to do when a server does not answer. Files have no use for it.
 struct ServerOptions {
-  /// How long a call waits for a server that went away, before it throws InfrastructureError. The URL may say it:
-  /// ?lathe_patience=600
+  /// How long a call waits for a server that went away, or for a lock that another session holds, before it throws
+  /// InfrastructureError. The URL may say it: ?lathe_patience=600
   std::chrono::seconds patience{300};
-  /// Asked after every attempt to connect: twice a second, or every 10 s with a host that is silent; true ends the waiting.
+  /// Asked after every attempt to connect: twice a second, or every 10 s with a host that is silent; every few
+  /// seconds while another session holds a lock. True ends the waiting.
   std::function<bool()> give_up = nullptr;
-  /// Told once when the waiting begins, and once when the server is back. One line.
+  /// Told once when the waiting begins, and once when it is over. One line.
   std::function<void(const std::string&)> notice = nullptr;
 };
 

@@ -123,6 +123,9 @@ class PostgresqlDatabase final : public SqlDatabase {
         inside_ = false;
         gone(lost);
         if (number > 0 && was_committed(number)) return answered();
+      } catch (const LockTimeout& locked) {
+        roll_back();
+        blocked(locked);
       } catch (const TransactionConflict&) {
         roll_back();
         if (++conflicts > kConflicts) throw;
@@ -135,9 +138,17 @@ class PostgresqlDatabase final : public SqlDatabase {
 
   void script(const std::string& sql) override { connection_->run(sql); }
 
-  /// Rows of sessions that ended long ago without this.
+  /// Rows of sessions that ended long ago without this. They are harmless and the next study removes them too: so this waits for no
+  /// server, and what is complete does not fail because of it.
   void settle() override {
-    transaction(SqlWork::tasks, [&] { execute("DELETE FROM lathe_sessions WHERE seen < {now} - interval '30 days'", {}); });
+    const std::lock_guard lock(mutex());
+    if (!connection_->is_open()) return;
+    try {
+      connection_->run(fill("DELETE FROM lathe_sessions WHERE seen < {now} - interval '30 days'"));
+    } catch (const InfrastructureError& error) {
+      if (dynamic_cast<const ConnectionLost*>(&error)) connection_->close();
+      if (options_.notice) options_.notice(str(error.what(), "; the rows of old sessions stay"));
+    }
   }
 
   std::int64_t execute(std::string_view sql, const SqlValues& values) override {
@@ -170,6 +181,8 @@ class PostgresqlDatabase final : public SqlDatabase {
         return result;
       } catch (const ConnectionLost& lost) {
         gone(lost);
+      } catch (const LockTimeout& locked) {
+        blocked(locked);
       }
     }
   }
@@ -190,7 +203,8 @@ class PostgresqlDatabase final : public SqlDatabase {
 
   bool was_committed(std::int64_t number) {
     if (!has_sessions()) return false;
-    // Waits for the old session, where the server has not noticed its end yet: it holds the row.
+    // Waits for the old session, where the server has not noticed its end yet: it holds the row until the server's keepalives end
+    // it.
     const PgResult found = insist([&] {
       return run(
           "INSERT INTO lathe_sessions (session, number, seen) VALUES ($1, 0, {now}) "
@@ -227,23 +241,31 @@ class PostgresqlDatabase final : public SqlDatabase {
     }
   }
 
-  // ---- a server that goes away
+  // ---- a server that goes away, and locks that are not released
 
   /// After every failed attempt. Throws when it is time to stop trying.
-  void gone(const InfrastructureError& lost) {
+  void gone(const ConnectionLost& lost) {
     connection_->close();
-    const bool first = !gone_since_;
-    if (first) gone_since_ = Clock::now();
-    if (Clock::now() - *gone_since_ >= options_.patience)
-      throw InfrastructureError(str(lost.what(), " (waited ", options_.patience.count(), " s)"));
-    if (options_.give_up && options_.give_up()) throw InfrastructureError(str(lost.what(), " (stopped while waiting)"));
+    wait_on(lost, "the server", "the server is back", {});
+  }
+
+  /// After every kLockTimeout in vain. Throws when it is time to stop trying.
+  void blocked(const LockTimeout& locked) { wait_on(locked, "it", "the lock was released", kLockTimeout); }
+
+  void wait_on(const InfrastructureError& reason, const char* what, const char* over, std::chrono::milliseconds waited) {
+    const bool first = !waiting_since_;
+    if (first) waiting_since_ = Clock::now() - waited;
+    over_ = over;
+    if (Clock::now() - *waiting_since_ >= options_.patience)
+      throw InfrastructureError(str(reason.what(), " (waited ", options_.patience.count(), " s)"));
+    if (options_.give_up && options_.give_up()) throw InfrastructureError(str(reason.what(), " (stopped while waiting)"));
     if (first && options_.notice)
-      options_.notice(str(lost.what(), "; waiting up to ", options_.patience.count(), " s for the server"));
+      options_.notice(str(reason.what(), "; waiting up to ", options_.patience.count(), " s for ", what));
   }
 
   void answered() {
-    if (gone_since_ && options_.notice) options_.notice(place_ + ": the server is back");
-    gone_since_.reset();
+    if (waiting_since_ && options_.notice) options_.notice(str(place_, ": ", over_));
+    waiting_since_.reset();
     attempts_ = 0;
   }
 
@@ -255,7 +277,7 @@ class PostgresqlDatabase final : public SqlDatabase {
       } catch (const ConnectionLost& lost) {
         gone(lost);
       } catch (const InputError& refused) {  // it was right before: somebody is at work on the server
-        gone(InfrastructureError(refused.what()));
+        gone(ConnectionLost(refused.what(), false));
       }
     }
   }
@@ -266,8 +288,9 @@ class PostgresqlDatabase final : public SqlDatabase {
   const std::string session_ = random_token();  // no part of any study
   std::int64_t transactions_ = 0;
   bool inside_ = false;
-  std::optional<Clock::time_point> gone_since_;  // no transaction or query has succeeded since
-  int attempts_ = 0;                             // to connect, since then
+  std::optional<Clock::time_point> waiting_since_;  // no transaction or query has succeeded since
+  const char* over_ = "";                           // what will be told then
+  int attempts_ = 0;                                // to connect, since then
 };
 
 }  // namespace

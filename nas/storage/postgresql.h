@@ -7,7 +7,9 @@
 //
 // A server that goes away (restart, crash, network) is waited for, as ServerOptions says, and the transaction runs again. Where the
 // connection broke during COMMIT, the server is asked what became of it (pg_xact_status): no effect is lost and none happens twice.
-// Not through a pooler that gives each transaction another connection: statements are prepared.
+// Where the network breaks inside a transaction, the server ends the session that hangs, and with it its locks, within half a
+// minute; that and every other lock held by somebody else is waited for in the same way. Not through a pooler that gives each
+// transaction another connection: statements are prepared.
 #pragma once
 #include <lathe/nas/storage/open.h>
 

@@ -113,6 +113,21 @@ void PostgresqlConnection::open(std::chrono::milliseconds timeout) {
     throw InputError(str(place_, ": the server is PostgreSQL ", version / 10000, ", expected ", kOldest / 10000, " or later"));
   }
   handle_ = connection;
+  try {
+    prepare_session();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+/// The server's side of the keepalives above: by default it notices after two hours that a client is gone, and keeps the locks of
+/// its open transaction until then. On a Unix socket these have no effect.
+void PostgresqlConnection::prepare_session() {
+  run(
+      str("SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
+          "SET tcp_user_timeout = 25000; SET lock_timeout = ",
+          kLockTimeout.count()));
 }
 
 PgResult PostgresqlConnection::checked(PGresult* raw) {
@@ -124,6 +139,7 @@ PgResult PostgresqlConnection::checked(PGresult* raw) {
   const char* primary = raw ? PQresultErrorField(raw, PG_DIAG_MESSAGE_PRIMARY) : nullptr;
   const std::string message = str(place_, ": ", one_line(primary ? primary : PQerrorMessage(handle_)));
   if (PQstatus(handle_) == CONNECTION_BAD || goes_away(state)) throw ConnectionLost(message, false);
+  if (state == "55P03") throw LockTimeout(str(place_, ": another session holds a lock"));
   if (state == "40001" || state == "40P01") throw TransactionConflict(message);
   throw InfrastructureError(message);
 }

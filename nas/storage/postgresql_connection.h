@@ -29,6 +29,16 @@ class TransactionConflict : public InfrastructureError {
   using InfrastructureError::InfrastructureError;
 };
 
+/// Another session held a lock for kLockTimeout. The connection lives; a transaction is to be rolled back and may run again.
+class LockTimeout : public InfrastructureError {
+ public:
+  using InfrastructureError::InfrastructureError;
+};
+
+/// No statement waits longer for a lock, so that whoever waits can still be stopped. Above the second after which the server looks
+/// for deadlocks (deadlock_timeout).
+inline constexpr std::chrono::milliseconds kLockTimeout{2'000};
+
 struct ResultDeleter {
   void operator()(PGresult* result) const { PQclear(result); }
 };
@@ -42,6 +52,7 @@ class PostgresqlConnection {
   PostgresqlConnection(const PostgresqlConnection&) = delete;
   PostgresqlConnection& operator=(const PostgresqlConnection&) = delete;
 
+  /// Both sides then notice a dead peer within half a minute: a session that hangs would keep its locks.
   /// ConnectionLost: no answer within `timeout`, or not now. InputError: no such database or user, wrong password, no permission.
   void open(std::chrono::milliseconds timeout);
   void close();
@@ -54,6 +65,7 @@ class PostgresqlConnection {
 
  private:
   PgResult checked(PGresult* result);
+  void prepare_session();
   [[noreturn]] void refuse_connection(PGconn* connection);
 
   std::string url_, place_;

@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
+#include <set>
+
 #include "call.h"
 
 #include <doctest/doctest.h>
@@ -21,9 +24,10 @@ std::vector<nlohmann::json> lines_of(const std::string& text, const std::string&
   return out;
 }
 
-/// A finished study in `file`: (x − 3)² with `sampler`, and with two objectives also (x + 1)².
+/// A finished study in `file`: (x − 3)² with `sampler`, and with two objectives also (x + 1)². With `most_n` trials of a larger n
+/// are infeasible.
 void make_study(const std::string& file, const std::string& name, const std::string& sampler, std::uint64_t seed, bool two = false,
-                std::int64_t trials = 40) {
+                std::int64_t trials = 40, std::optional<std::int64_t> most_n = {}) {
   nas::StudyHeader header;
   header.name = name;
   header.space = nas::SpaceBuilder().real("x", -5, 5).integer("n", 1, 4).categorical("c", {"a", "b"}).build();
@@ -33,11 +37,13 @@ void make_study(const std::string& file, const std::string& name, const std::str
   header.sampler = sampler;
   header.directions.assign(two ? 2 : 1, nas::Direction::minimise);
   header.metrics = two ? std::vector<std::string>{"near", "far"} : std::vector<std::string>{"near"};
+  if (most_n) header.constraints = {"n"};
   const auto objective = nas::objective_of([](const nas::Point&) { return nas::Plan(); },
                                            [&](const nas::Point& p, const nas::SegmentContext&, const nas::Checkpoint&) {
                                              const double x = p.real("x");
                                              nas::SegmentResult result = nas::SegmentResult::of((x - 3) * (x - 3));
                                              if (two) result.values.push_back((x + 1) * (x + 1));
+                                             if (most_n) result.constraints = {static_cast<double>(p.integer("n") - *most_n)};
                                              return result;
                                            });
   const auto backend = nas::sqlite_backend(file, true);
@@ -88,6 +94,46 @@ TEST_CASE("study front, slice, contour, importance: text and JSON of one study")
   CHECK(shares[0].at("parameter") == "x");
   CHECK(shares[0].at("share").get<double>() > 0.5);
   CHECK(has(call({"study", "importance", "two.db", "--metric", "far"}).out, "PED-ANOVA"));
+}
+
+TEST_CASE("study best, front, show and importance agree about what is infeasible") {
+  const Workplace place;
+  for (const bool two : {false, true}) {
+    const std::string file = two ? "two.db" : "one.db";
+    CAPTURE(file);
+    make_study(file, "none", "random@1", 1, two, 40, 0);
+    make_study(file, "some", "random@1", 1, two, 40, 1);
+    for (const char* command : {"best", "front"}) {
+      CAPTURE(command);
+      const Answer none = call({"study", command, file, "--name", "none"});
+      CHECK(none.code == 1);
+      CHECK(none.out == "");
+      CHECK(has(none.err, "study none: no trial is feasible"));
+      CHECK(call({"study", command, file, "--name", "none", "--json"}).out.find("\"point\"") == std::string::npos);
+      CHECK(call({"study", command, file, "--name", "some"}).code == 0);
+    }
+    std::set<std::int64_t> best, front;
+    for (const auto& line : lines_of(call({"study", "best", file, "--name", "some", "--json"}).out, "best")) {
+      best.insert(line.at("trial").get<std::int64_t>());
+      CHECK(line.at("point").at("n") == 1);
+    }
+    for (const auto& line : lines_of(call({"study", "front", file, "--name", "some", "--json"}).out, "front"))
+      front.insert(line.at("trial").get<std::int64_t>());
+    CHECK(!best.empty());
+    CHECK(best == front);
+    // n alone decides what is feasible, and x what is good: which comes first.
+    const auto shares = lines_of(call({"study", "importance", file, "--name", "some", "--json"}).out, "importance");
+    CHECK(shares.at(0).at("parameter") == "n");
+  }
+  CHECK(has(call({"study", "show", "two.db", "--name", "none"}).out, "\nfront   none\n"));
+  CHECK(has(call({"study", "show", "two.db", "--name", "some"}).out, "\nfront   #"));
+  write("empty.toml", "[objective]\nmetrics = [\"near\"]\n[space]\nx = [0.0, 1.0]\n[search]\ntrials = 5\n");
+  REQUIRE(call({"study", "create", "empty.toml", "one.db"}).code == 0);
+  for (const char* command : {"best", "front", "importance"}) {
+    const Answer empty = call({"study", command, "one.db", "--name", "empty"});
+    CHECK(empty.code == 1);
+    CHECK(has(empty.err, "study empty: no trial is complete"));
+  }
 }
 
 TEST_CASE("study compare: TPE beside random, by seed, by folder, after fewer trials") {

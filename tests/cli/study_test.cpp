@@ -200,6 +200,14 @@ TEST_CASE("delete asks first, and leaves the others alone") {
     CHECK(std::system("python3 count.py") == 0);
   }
   REQUIRE(call({"study", "create", "a.toml", "s.db"}).code == 0);
+  // Somebody is at work on it.
+  REQUIRE(call({"study", "ask", "s.db", "--name", "a"}).code == 0);
+  const std::string busy = error_of({"study", "delete", "s.db", "--name", "a"});
+  CHECK(has(busy, "events, and trial 0 is being evaluated by ask/"));
+  CHECK(has(busy, "; --force deletes it for ever"));
+  CHECK(has(call({"study", "list", "s.db", "--json"}).out, "\"name\":\"a\""));
+  CHECK(call({"study", "delete", "s.db", "--name", "a", "--force"}).code == 0);
+  CHECK(has(error_of({"study", "tell", "s.db", "0", "1", "--name", "a"}), "no study `a`"));
 }
 
 TEST_CASE("only who knows the objective can go on with a transformer's study") {

@@ -56,3 +56,38 @@ TEST_CASE("importance: finds what decides; empty and single histories; wrong opt
   options = {1.0, 1.0, {}};
   CHECK(contains(message_of([&] { importances(space, history, up, options); }), "expected 0 < target < region <= 1"));
 }
+
+TEST_CASE("importance: what breaks a constraint is behind what breaks none, however good its value") {
+  const Space space = SpaceBuilder().real("x", 0, 1).real("y", 0, 1).build();
+  for (const std::size_t objectives : {1, 2}) {
+    CAPTURE(objectives);
+    const std::vector<Direction> down(objectives, Direction::minimise);
+    // The twin has values in which infeasible trials are worst, and no constraints.
+    History history, twin, broken;
+    for (int n = 0; n < 100; ++n) {
+      const Point p = space.uniform(1, static_cast<std::uint64_t>(n), 0);
+      const double x = p.real("x"), y = p.real("y"), excess = 0.5 - y;
+      const bool infeasible = excess > 0;  // there the best values lie, and only x tells them apart
+      const double value = infeasible ? x - 10 : y + 0.01 * x;
+      const auto values = [&](double first) {
+        return objectives == 1 ? std::vector<double>{first} : std::vector<double>{first, first};
+      };
+      add_trial(history, p, TrialState::complete, values(value), {excess});
+      add_trial(twin, p, TrialState::complete, values(infeasible ? 100 + excess : value));
+      add_trial(broken, p, TrialState::complete, values(x), {1 + x});
+    }
+    for (const double quantile : {0.1, 0.7}) {  // fewer and more than are feasible
+      CAPTURE(quantile);
+      ImportanceOptions options;
+      options.target_quantile = quantile;
+      const auto found = importances(space, history, down, options), expected = importances(space, twin, down, options);
+      REQUIRE(found.size() == 2);
+      for (std::size_t i = 0; i < 2; ++i) {
+        CHECK(found[i].parameter == expected[i].parameter);
+        CHECK(found[i].value == expected[i].value);
+      }
+      CHECK(found[0].parameter == "y");
+    }
+    CHECK(importances(space, broken, down)[0].parameter == "x");  // nothing is feasible: by violation
+  }
+}

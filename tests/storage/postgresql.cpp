@@ -199,6 +199,133 @@ TEST_CASE("waiting has an end, and then the storage works as soon as the server 
   CHECK(patient->tasks().empty());
 }
 
+/// Holds its locks as a client that the network lost inside its transaction; not for ever, so that a test fails rather than hangs.
+class LostClient {
+ public:
+  LostClient(const std::string& url, const std::string& lock) : connection_(url, "lost client") {
+    connection_.open(10s);
+    connection_.run("SET idle_in_transaction_session_timeout = 30000");
+    connection_.run("BEGIN");
+    connection_.run(lock);
+  }
+  void end() { connection_.run("COMMIT"); }
+
+ private:
+  PostgresqlConnection connection_;
+};
+
+TEST_CASE("a lock that another session holds is waited for, with an end") {
+  if (!server()) return;
+  const std::string url = server()->fresh_database();
+  std::vector<std::string> told;
+  std::atomic<bool> waits{false}, stop{false}, added{false};
+  const auto notice = [&](const std::string& line) {
+    told.push_back(line);
+    waits = true;
+  };
+  const auto make = [](const std::string& place, const std::string& name, const ServerOptions& options) {
+    StudyHeader header = small_study();
+    header.name = name;  // a row for each, so that each waits for the lost client alone
+    return postgresql_backend(place, true, options)->create(header);
+  };
+  auto patient = make(url, "patient", {.patience = 60s, .notice = notice});
+  auto impatient = make(url + "&lathe_patience=1", "impatient", {});
+  auto stopped = make(url, "stopped", {.give_up = [&] { return stop.load(); }});
+  const StudyHeader header = small_study();
+  Batches batches(header);
+  const std::vector<Event> batch = batches.engine.step();
+  LostClient lost(url, "SELECT study_id FROM studies FOR UPDATE");
+  const auto begun = std::chrono::steady_clock::now();
+  std::thread goes_on([&] { added = patient->append(0, batch, header.space); });
+  std::thread interrupted([&] {
+    std::this_thread::sleep_for(200ms);
+    stop = true;
+    CHECK_THROWS_WITH_AS(stopped->append(0, batch, header.space), doctest::Contains("(stopped while waiting)"),
+                         InfrastructureError);
+  });
+  CHECK_THROWS_WITH_AS(impatient->append(0, batch, header.space), doctest::Contains("another session holds a lock (waited 1 s)"),
+                       InfrastructureError);
+  interrupted.join();
+  CHECK(std::chrono::steady_clock::now() - begun < kLockTimeout + 8s);
+  while (!waits && std::chrono::steady_clock::now() - begun < 20s) std::this_thread::sleep_for(1ms);
+  CHECK(!added);
+  lost.end();
+  goes_on.join();
+  CHECK(added);
+  CHECK(patient->events(0).size() == batch.size());
+  CHECK(impatient->append(0, batch, header.space));  // its transaction is over, and its connection works
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].ends_with("another session holds a lock; waiting up to 60 s for it"));
+  CHECK(told[1].ends_with("the lock was released"));
+}
+
+TEST_CASE("asking what became of a COMMIT has an end where the lost session's row stays locked") {
+  if (!server()) return;
+  std::string url = server()->fresh_database();
+  const std::string direct = url;
+  Proxy proxy(url.substr(url.find("host=") + 5) + "/.s.PGSQL.5432");
+  url.replace(url.find("host="), std::string::npos, "host=" + proxy.host() + "&lathe_patience=1");
+  auto storage = postgresql_backend(url, true)->create(small_study());
+  proxy.hold(true);  // the client at work keeps its connection
+  proxy.cut(Proxy::Cut::before_commit);
+  std::string failure;
+  std::thread asks([&] {
+    try {
+      storage->offer(0, std::vector<Task>{{{0, 0}, 1}});
+    } catch (const InfrastructureError& error) {
+      failure = error.what();
+    }
+  });
+  while (proxy.cuts() == 0) std::this_thread::sleep_for(1ms);
+  LostClient lost(direct, "SELECT session FROM lathe_sessions FOR UPDATE");
+  proxy.hold(false);
+  asks.join();
+  CHECK_MESSAGE(failure.ends_with("another session holds a lock (waited 1 s)"), failure);
+  lost.end();
+  CHECK(storage->offer(0, std::vector<Task>{{{0, 0}, 1}}));
+  CHECK(storage->tasks().size() == 1);
+}
+
+TEST_CASE("the server notices as soon as its client that the other is gone") {
+  if (!server()) return;
+  // The settings themselves are 0 on a Unix socket; where they come from is told all the same.
+  CHECK(ask(server()->fresh_database(),
+            "SELECT name FROM pg_settings WHERE source = 'session' AND name IN ('tcp_keepalives_idle', 'tcp_keepalives_interval', "
+            "'tcp_keepalives_count', 'tcp_user_timeout', 'lock_timeout') ORDER BY name") ==
+        "lock_timeout,tcp_keepalives_count,tcp_keepalives_idle,tcp_keepalives_interval,tcp_user_timeout");
+}
+
+TEST_CASE("a study that is finished is not failed by its housekeeping") {
+  if (!server()) return;
+  std::string url = server()->fresh_database();
+  std::vector<std::string> told;
+  const ServerOptions options{.patience = 60s, .notice = [&](const std::string& line) { told.push_back(line); }};
+  auto storage = postgresql_backend(url, true, options)->create(small_study());
+  ask(url, "INSERT INTO lathe_sessions VALUES ('old', 1, '2000-01-01')");
+  // By a role that may do everything but this.
+  ask(url,
+      "CREATE ROLE worker LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO worker; "
+      "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO worker; REVOKE DELETE ON lathe_sessions FROM worker");
+  std::string as_worker = url;
+  as_worker.replace(as_worker.find("lathe@"), 6, "worker@");
+  auto of_worker = postgresql_backend(as_worker, false, options)->open("small");
+  CHECK(execute(small_study(), *small_objective(), *of_worker).finished);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].ends_with("permission denied for table lathe_sessions; the rows of old sessions stay"));
+  // On a server that is gone.
+  server()->stop(PostgresServer::Stop::fast);
+  const auto begun = std::chrono::steady_clock::now();
+  storage->settle();
+  storage->settle();
+  CHECK(std::chrono::steady_clock::now() - begun < 5s);
+  CHECK(told.size() == 2);
+  server()->start();
+  CHECK(ask(url, "SELECT session FROM lathe_sessions WHERE session = 'old'") == "old");
+  CHECK(execute(small_study(), *small_objective(), *storage).finished);
+  CHECK(ask(url, "SELECT session FROM lathe_sessions WHERE session = 'old'") == "");
+  ask(url, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM worker; DROP OWNED BY worker; DROP ROLE worker");
+}
+
 TEST_CASE("a COMMIT without an answer has its effect exactly once") {
   if (!server()) return;
   const StudyHeader header = small_study();
