@@ -181,6 +181,26 @@ std::string evaluation_name(const Config& config) {
   return scored ? config.text("proxy.kind") : evaluation(config);
 }
 
+double cheap_share(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::TrainingObjective& full,
+                   std::span<const nas::Point> points) {
+  if (evaluation(config) == "train") return 1;
+  const auto ticks = [](const nas::Plan& plan) {
+    double sum = 0;
+    for (const nas::Segment& segment : plan.segments) sum += static_cast<double>(segment.ticks);
+    return sum;
+  };
+  if (evaluation(config) == "inherited")  // the validation rows once, a third of training's FLOPs a token
+    return static_cast<double>(data.rows.valid.tokens()) /
+           (3.0 * static_cast<double>(data.rows.train.tokens() * static_cast<std::size_t>(config.integer("train.epochs"))));
+  const auto cheap = proxy(config, data, header.seed, full);
+  double all = 0, of_cheap = 0;
+  for (const nas::Point& point : points) {
+    all += ticks(full.plan(point));
+    of_cheap += ticks(cheap->plan(point));
+  }
+  return of_cheap / all;
+}
+
 void check_evaluation(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& done) {
   if (evaluation(config) == "train") return;
   for (const nas::Target& target : targets_of(config))

@@ -22,6 +22,7 @@
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 namespace lathe::cli {
@@ -72,7 +73,7 @@ class Search {
     check_evaluation(config_, data_, header, preparation_);
     const bool dry = invocation_.has("--dry-run");
     if (needs_latency(config_)) find_latency(dry);
-    plan_search(config_, data_, preparation_, console_, dry);
+    plan_ = plan_search(config_, data_, training_header(config_, data_, "plan"), preparation_, seconds_so_far(), console_, dry);
     if (stop_.requested()) throw StoppedByUser("stopped before anything was written");
     if (dry) {
       console_.note("Nothing was run. Remove --dry-run to start.");
@@ -82,6 +83,18 @@ class Search {
     write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
     console_.note("writes  " + folder_.string());
     return true;
+  }
+
+  double seconds_so_far() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+  /// Of search.time what the study left.
+  void use_the_rest(const nas::History& history, double searched, nas::SearchJob& job) {
+    resolve_finalists(config_, plan_, seconds_so_far(), searched, history, job);
+    job_.finalists = job.finalists = config_.integer("finalists.count");
+    job_.seeds = job.seeds = config_.integer("finalists.seeds");
+    job.finalist_epochs = config_.integer("finalists.epochs");
+    write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
+    job.config = config_.to_toml(Config::Comments::none, folder_, is_for_training);
   }
 
   /// --set of --resume: another threshold for a calibration that was refused, which then need not be made again.
@@ -195,6 +208,10 @@ class Search {
                                              : "export  model and report");
       }
     };
+    if (plan_.seconds > 0)
+      job_.before_finalists = [this](const nas::History& history, double searched, nas::SearchJob& job) {
+        use_the_rest(history, searched, job);
+      };
     job_.finalist_progress = [&progress](const nas::Finalist& f, const nas::FinalRun& r, bool done) {
       progress.finalist(f, r, done);
     };
@@ -279,6 +296,8 @@ class Search {
   nas::Preparation preparation_;
   StopSignals stop_;
   bool study_done_ = false;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  TimePlan plan_;
 };
 
 int run_search_command(Invocation& invocation) {

@@ -71,12 +71,11 @@ class TrainingObjective final : public Objective {
   CandidateCost cost(const Candidate& candidate) const;
   const TrainingSetting& setting() const { return setting_; }
   std::shared_ptr<const data::EncodedDataset> train_rows(const Candidate& candidate) const;
+  std::shared_ptr<const data::EncodedDataset> valid_rows(const Candidate& candidate) const;
   /// Objectives and constraints that these scores of the validation rows amount to.
   SegmentResult result_of(const Point& params, const train::Scores& scores) const;
 
  private:
-  std::shared_ptr<const data::EncodedDataset> valid_rows(const Candidate& candidate) const;
-
   TrainingSetting setting_;
   const data::EncodedDataset &train_, &valid_;
   mutable std::mutex mutex_;

@@ -1,11 +1,16 @@
 #include <lathe/base/error.h>
+#include <lathe/base/random.h>
 #include <lathe/base/text.h>
+#include <lathe/nas/optimize.h>
 #include <lathe/nas/transformer/plan.h>
 #include <lathe/train/trainer.h>
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <mutex>
 #include <numeric>
+#include <thread>
 
 namespace lathe::nas {
 namespace {
@@ -32,6 +37,32 @@ double measure_epoch(const Candidate& candidate, const TrainingSetting& setting,
   }
   const double per_step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : last - start;
   return per_step * static_cast<double>(trainer.steps_in_epoch());
+}
+
+/// The same with `workers` trainings at a time: their mean, and the look at the validation rows, which takes a third of the FLOPs
+/// that training takes a token.
+double measure_together(const Candidate& candidate, const TrainingObjective& objective, int workers, double seconds) {
+  const std::shared_ptr<const data::EncodedDataset> train = objective.train_rows(candidate);
+  std::vector<double> measured(static_cast<std::size_t>(workers));
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&](std::size_t i) {
+    try {
+      measured[i] = measure_epoch(candidate, objective.setting(), *train, seconds);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < measured.size(); ++i) threads.emplace_back(work, i);
+  work(0);
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  double sum = 0;
+  for (const double s : measured) sum += s;
+  const double tokens = static_cast<double>(std::max<std::size_t>(train->tokens(), 1));
+  return sum / workers * (1 + static_cast<double>(objective.valid_rows(candidate)->tokens()) / tokens / 3);
 }
 
 std::vector<std::size_t> by_flops(const SpaceSample& sample) {
@@ -77,7 +108,7 @@ SpaceSample sample_space(const Space& space, const TrainingObjective& objective,
   return sample;
 }
 
-SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, double seconds) {
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, int workers, double seconds) {
   const std::vector<std::size_t> order = by_flops(sample);
   std::vector<SpeedPoint> points;
   for (const std::size_t percent : {10u, 50u, 90u}) {
@@ -85,7 +116,7 @@ SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& obj
     const auto flops = static_cast<double>(sample.costs[i].epoch_flops);
     if (!points.empty() && points.back().epoch_flops == flops) continue;
     const Candidate candidate = objective.candidate(sample.points[i]);
-    const double measured = measure_epoch(candidate, objective.setting(), *objective.train_rows(candidate), seconds / 3);
+    const double measured = measure_together(candidate, objective, workers, seconds / 3);
     points.push_back({flops, points.empty() ? measured : std::max(measured, points.back().epoch_seconds)});
   }
   return SpeedModel(std::move(points));
@@ -107,12 +138,88 @@ Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const Sear
   const double mean_larger = larger / static_cast<double>(order.size() - order.size() / 2);
   const double of_base = speed.epoch_seconds(static_cast<double>(base.epoch_flops));
   const auto w = static_cast<double>(workers);
-  result.search_seconds = static_cast<double>(size.trials * size.epochs) * mean / w;
-  result.preparation_seconds = static_cast<double>(size.baselines * size.epochs) * of_base;
-  if (size.finalists > 0)
-    result.finalist_seconds =
-        static_cast<double>(size.seeds * size.finalist_epochs) * (static_cast<double>(size.finalists) * mean_larger + of_base) / w;
+  const auto epochs = static_cast<double>(size.epochs), of_trial = epochs * mean * size.cheap_share;
+  result.search_seconds = static_cast<double>(size.trials) * of_trial * size.kept_share / w;
+  result.preparation_seconds = static_cast<double>(size.baselines) * epochs * of_base * size.cheap_share +
+                               static_cast<double>(size.calibrated) * (epochs * mean + of_trial) / w;
+  if (size.shared_epochs > 0) {
+    const double smallest = speed.epoch_seconds(static_cast<double>(sample.costs[order.front()].epoch_flops));
+    const double largest = speed.epoch_seconds(static_cast<double>(sample.costs[order.back()].epoch_flops));
+    result.preparation_seconds +=
+        static_cast<double>(size.shared_epochs) * (largest + smallest + static_cast<double>(size.shared_random) * mean) / w;
+  }
+  result.other_seconds = size.other_seconds;
+  if (size.finalists == 0) return result;
+  const auto trainings = static_cast<double>(size.seeds * size.finalist_epochs);
+  result.finalist_seconds = trainings * (static_cast<double>(size.finalists) * mean_larger + of_base) / w;
+  if (size.ablations > 0)
+    result.ablation_seconds = static_cast<double>((size.ablations + 1) * size.seeds) * epochs * mean_larger / w;
   return result;
+}
+
+double epochs_kept(const StudyHeader& header, std::int64_t epochs) {
+  if (epochs < 2 || header.directions.size() > 1) return 1;
+  for (const std::string_view name : {"none@", "patient", "threshold@"})
+    if (header.pruner.starts_with(name)) return 1;
+  StudyHeader drawn = header;
+  drawn.sampler = "random@1";
+  drawn.sampler_settings = {};
+  drawn.duplicates = Duplicates::allow;
+  drawn.warm_start.clear();
+  drawn.constraints.clear();
+  drawn.trials = std::min<std::int64_t>(header.trials, 64);
+  Study study(drawn);
+  study.set_max_reports(static_cast<int>(epochs));
+  std::int64_t reports = 0;
+  std::mutex mutex;
+  study.optimize([&](TrialHandle& trial) -> double {
+    Random random(random_key(header.seed, static_cast<std::uint64_t>(trial.number()), "plan"));
+    const double quality = random.normal();
+    double value = quality;
+    for (int step = 1; step <= epochs && !trial.should_stop(); ++step) {
+      value = quality + 0.7 * random.normal();
+      trial.report(step, value);
+      const std::lock_guard lock(mutex);
+      ++reports;
+    }
+    return value;
+  });
+  return static_cast<double>(reports) / static_cast<double>(drawn.trials * epochs);
+}
+
+SearchSize resolve_finalists(double seconds, std::span<const double> epoch_seconds, double of_base, const SearchSize& wanted,
+                             int workers) {
+  SearchSize size = wanted;
+  const auto most = static_cast<std::int64_t>(epoch_seconds.size());
+  size.finalists = std::min(size.finalists, most);
+  // Tasks begin in the order of finalists and seeds, the default last, each as soon as a worker is free.
+  const auto takes = [&] {
+    std::vector<double> free(static_cast<std::size_t>(workers), 0);
+    for (std::int64_t i = 0; i <= size.finalists; ++i)
+      for (std::int64_t seed = 0; seed < size.seeds; ++seed)
+        *std::min_element(free.begin(), free.end()) +=
+            static_cast<double>(size.finalist_epochs) * (i < size.finalists ? epoch_seconds[static_cast<std::size_t>(i)] : of_base);
+    return *std::max_element(free.begin(), free.end());
+  };
+  while (size.finalists > 0 && takes() > seconds) {
+    if (size.seeds > 1) {
+      --size.seeds;
+    } else if (size.finalists > 1) {
+      --size.finalists;
+    } else if (size.finalist_epochs > 1) {
+      --size.finalist_epochs;
+    } else {
+      break;
+    }
+  }
+  if (size.seeds < wanted.seeds || size.finalists < std::min(wanted.finalists, most)) return size;
+  while (size.finalists > 0 && size.seeds < 3 * wanted.seeds) {
+    ++size.seeds;
+    if (takes() <= seconds) continue;
+    --size.seeds;
+    break;
+  }
+  return size;
 }
 
 SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedModel& speed, const SearchSize& wanted,
@@ -136,7 +243,8 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
     SearchSize one = size;
     one.trials = 1;
     const Estimate cost = estimate(sample, speed, one, base, workers);
-    const double left = seconds - cost.preparation_seconds - std::max(cost.finalist_seconds, 0.25 * seconds);
+    const double left =
+        seconds - (cost.total() - cost.search_seconds - cost.finalist_seconds) - std::max(cost.finalist_seconds, 0.25 * seconds);
     return static_cast<std::int64_t>(left / cost.search_seconds);
   };
   // A handful of trials is no search: shorter ones before so few.

@@ -1,13 +1,15 @@
 // What a search will take, before it starts: points, time, memory. And the other way round: a time budget as numbers of trials and
 // epochs, resolved once, so that the numbers and not the clock define the study.
 //
-// Time is measured, not guessed: a few candidates of different size train for a fraction of a second each on the real rows, and
-// every other candidate's time follows from its exact FLOPs by linear interpolation. Nothing here is part of a study.
+// Time is measured, not guessed: a few candidates of different size train for a fraction of a second each on the real rows, as many
+// at a time as the search will, and every other candidate's time follows from its exact FLOPs by linear interpolation. How much
+// early stopping saves is seen in a study of drawn values. Nothing here is part of a study.
 #pragma once
 #include <lathe/nas/space.h>
 #include <lathe/nas/transformer/objective.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace lathe::nas {
@@ -38,24 +40,38 @@ struct SpaceSample {
 };
 SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws = 100);
 
-/// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all.
-SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, double seconds = 1.5);
+/// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all, each by `workers`
+/// threads at the same time, which share the machine's memory and caches. An epoch includes its look at the validation rows.
+SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, int workers = 1, double seconds = 1.5);
+
+/// Share of the epochs that a study's early stopping leaves, from 0 to 1: as in a study of random points (at most 64 trials) whose
+/// reports are a quality drawn for the trial plus 0.7 times as much noise drawn for each report. 1 for pruners that look at single
+/// trials or at absolute values (patient, threshold), of which that study would say nothing.
+double epochs_kept(const StudyHeader& header, std::int64_t epochs);
 
 /// The sizes of a search, as in the configuration.
 struct SearchSize {
   std::int64_t trials = 32, epochs = 3;
   std::int64_t finalists = 3, seeds = 3, finalist_epochs = 3;
-  std::int64_t baselines = 0;  ///< trainings of the default before the first proposal (baseline.h)
+  std::int64_t baselines = 0;      ///< trainings of the default before the first proposal (baseline.h), as cheap as a trial's
+  std::int64_t calibrated = 0;     ///< architectures trained in full and cheaply before it (calibration.h)
+  std::int64_t shared_epochs = 0;  ///< of the training of weights that all architectures share (supernet_trainer.h) …
+  std::int64_t shared_random = 0;  ///< … with so many drawn sub-networks a step, beside the largest and the smallest
+  std::int64_t ablations = 0;      ///< one-step changes of the winner, trained beside it (ablations.h)
+  double cheap_share = 1;          ///< of the time of training in full that judging a candidate takes
+  double kept_share = 1;           ///< of the epochs of its trials that early stopping leaves: epochs_kept()
+  double other_seconds = 0;        ///< of everything else
 };
 
 struct Estimate {
   double search_seconds = 0, finalist_seconds = 0;
-  double preparation_seconds = 0;  ///< of `baselines`, one after the other
-  std::int64_t worker_bytes = 0;   ///< largest accounted peak of the sample
-  double total() const { return preparation_seconds + search_seconds + finalist_seconds; }
+  double preparation_seconds = 0;  ///< of baselines, shared weights and calibration
+  double ablation_seconds = 0, other_seconds = 0;
+  std::int64_t worker_bytes = 0;  ///< largest accounted peak of the sample
+  double total() const { return preparation_seconds + search_seconds + finalist_seconds + ablation_seconds + other_seconds; }
 };
-/// Without early stopping, so rather too long than too short. Finalists are assumed to be of the larger half; the default is
-/// trained with them. Trainings are spread over `workers`.
+/// Finalists are assumed to be of the larger half; the default is trained with them (none: nothing is). Trainings are spread over
+/// `workers`.
 Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const SearchSize& size, const CandidateCost& base,
                   int workers);
 
@@ -64,5 +80,11 @@ Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const Sear
 /// epoch fits.
 SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedModel& speed, const SearchSize& wanted,
                         const CandidateCost& base, int workers);
+
+/// Once the study is done: the finalists that `seconds` are enough for. As `wanted` where they fit; else fewer seeds, then fewer
+/// finalists, then fewer epochs, but never less than one of each; where time would be left over, more seeds (up to three times as
+/// many). `epoch_seconds`: of the best trials, the best first, and `of_base`: of the default.
+SearchSize resolve_finalists(double seconds, std::span<const double> epoch_seconds, double of_base, const SearchSize& wanted,
+                             int workers);
 
 }  // namespace lathe::nas

@@ -292,7 +292,8 @@ FinalistSetting finalist_setting(const SearchJob& job) {
   return setting;
 }
 
-SearchOutcome run_search(const SearchJob& job, Storage& storage) {
+SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
+  SearchJob job = asked;
   LATHE_CHECK(job.text && job.rows && job.tokenizer);
   if (const std::string tag = numerics_tag(job.setting.backend); job.header.numerics != tag)
     throw InputError(str("[search] the study's header says ", job.header.numerics, ", backend ",
@@ -322,6 +323,7 @@ SearchOutcome run_search(const SearchJob& job, Storage& storage) {
   results.seconds.emplace_back("search", watch.lap());
   if (leaderboard(outcome.study.history, job.header.directions[0]).empty()) return outcome;
 
+  if (job.before_finalists) job.before_finalists(outcome.study.history, results.seconds.back().second, job);
   job.phase("finalists");
   const FinalistSetting setting = finalist_setting(job);
   const std::vector<Finalist> finalists =

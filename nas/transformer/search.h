@@ -34,7 +34,10 @@ struct SearchJob {
   std::vector<Target> targets;  ///< that the winner should hold, judged against the default after retraining; in setting.limits too
   std::int64_t finalists = 3, seeds = 3;
   std::int64_t finalist_epochs = 0;  ///< 0: as in the search
-  std::int64_t ablations = 0;        ///< one-step changes of the winner that are trained to see what its decisions were worth
+  /// Called before they are trained, with the seconds that this call spent on the study; may change finalists, seeds,
+  /// finalist_epochs and config of the job.
+  std::function<void(const History&, double seconds, SearchJob&)> before_finalists;
+  std::int64_t ablations = 0;  ///< one-step changes of the winner that are trained to see what its decisions were worth
   bool report = true;
   bool tensorboard = false;  ///< event files in tb/
   std::int64_t date = 0;     ///< seconds since 1970, the only date in them

@@ -49,6 +49,71 @@ TEST_CASE("estimate: mean candidates search, the larger half and the default are
   CHECK(two.finalist_seconds == doctest::Approx(one.finalist_seconds / 2));
 }
 
+TEST_CASE("estimate: what comes before and behind, and what is cheaper") {
+  const SpaceSample s = sample({200, 50, 500, 100});  // as above
+  const CandidateCost fallback{.epoch_flops = 150};
+  SearchSize size{.trials = 8, .epochs = 2, .finalists = 3, .seeds = 2, .finalist_epochs = 4};
+  size.cheap_share = 0.25;
+  size.kept_share = 0.5;
+  size.baselines = 1;
+  size.calibrated = 30;
+  size.shared_epochs = 5;
+  size.shared_random = 2;
+  size.ablations = 3;
+  size.other_seconds = 7;
+  const Estimate e = estimate(s, speed(), size, fallback, 2);
+  CHECK(e.search_seconds == doctest::Approx(8 * 2 * 1.625 / 8 / 2));
+  CHECK(e.preparation_seconds == doctest::Approx(2 * 1.5 / 4 + 30 * 2 * 1.625 * 1.25 / 2 + 5 * (3 + 0.5 + 2 * 1.625) / 2));
+  CHECK(e.ablation_seconds == doctest::Approx(4 * 2 * 2 * 2.5 / 2));
+  CHECK(e.total() == doctest::Approx(e.search_seconds + e.preparation_seconds + e.finalist_seconds + e.ablation_seconds + 7));
+  size.finalists = 0;  // nothing is trained again
+  CHECK(estimate(s, speed(), size, fallback, 2).finalist_seconds == 0);
+  CHECK(estimate(s, speed(), size, fallback, 2).ablation_seconds == 0);
+}
+
+TEST_CASE("early stopping leaves a share of the epochs that its pruner decides") {
+  StudyHeader header;
+  header.space = SpaceBuilder().real("x", 0, 1).build();
+  header.trials = 64;
+  CHECK(epochs_kept(header, 3) == 1);  // no pruner
+  header.pruner = "median@1";
+  const double median = epochs_kept(header, 4);
+  CHECK(median < 0.85);
+  CHECK(median > 0.4);
+  CHECK(epochs_kept(header, 4) == median);
+  CHECK(epochs_kept(header, 1) == 1);
+  header.pruner = "asha@1";
+  const double asha = epochs_kept(header, 4);  // two in three stop behind the first epoch
+  CHECK(asha < median);
+  CHECK(asha > 0.25);
+  header.trials = 4;
+  header.pruner = "median@1";
+  CHECK(epochs_kept(header, 4) == 1);  // it has seen too few to judge
+  header.pruner = "threshold@1";
+  CHECK(epochs_kept(header, 4) == 1);
+}
+
+TEST_CASE("finalists take the time that is left") {
+  const std::vector<double> best = {2, 1, 4};
+  const SearchSize wanted{.finalists = 3, .seeds = 3, .finalist_epochs = 5};
+  const auto sizes = [&](double seconds, int workers) {
+    const SearchSize s = resolve_finalists(seconds, best, 1.5, wanted, workers);
+    return std::vector<std::int64_t>{s.finalists, s.seeds, s.finalist_epochs};
+  };
+  using Sizes = std::vector<std::int64_t>;
+  CHECK(sizes(3 * 5 * 8.5, 1) == Sizes{3, 3, 5});  // just enough
+  CHECK(sizes(3 * 5 * 8.5 - 1, 1) == Sizes{3, 2, 5});
+  CHECK(sizes(5 * 8.5, 1) == Sizes{3, 1, 5});
+  CHECK(sizes(5 * 8.5 - 1, 1) == Sizes{2, 1, 5});
+  CHECK(sizes(5 * 3.5 - 1, 1) == Sizes{1, 1, 4});
+  CHECK(sizes(-10, 1) == Sizes{1, 1, 1});
+  CHECK(sizes(5 * 5 * 8.5, 1) == Sizes{3, 5, 5});  // two more seeds
+  CHECK(sizes(1e9, 1) == Sizes{3, 9, 5});
+  CHECK(sizes(20, 4) == Sizes{3, 1, 5});                                               // the longest training
+  CHECK(resolve_finalists(100, std::vector<double>{1}, 1, wanted, 1).finalists == 1);  // there are no more
+  CHECK(resolve_finalists(1e9, {}, 1, wanted, 1).finalists == 0);
+}
+
 TEST_CASE("a time budget becomes a search that fits into it") {
   const SpaceSample s = sample({200, 50, 500, 100});
   const CandidateCost fallback{.epoch_flops = 150};
@@ -105,7 +170,7 @@ TEST_CASE("a sample of a space counts what is valid and within the limits") {
   CHECK(message_of([&] { sample_space(space, limited, 60); }) ==
         "none of 60 architectures drawn from the space is valid and within the limits; widen the space or the limits");
 
-  const SpeedModel measured = measure_speed(all, objective, 0.02);
+  const SpeedModel measured = measure_speed(all, objective, 2, 0.02);
   REQUIRE_FALSE(measured.points().empty());
   for (std::size_t i = 0; i < measured.points().size(); ++i) {
     CHECK(measured.points()[i].epoch_seconds > 0);
