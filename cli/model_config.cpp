@@ -201,12 +201,30 @@ std::string data_stem(const Config& config) {
   return origin.find(".toml") == std::string::npos ? "objective" : file.filename().string();
 }
 
+namespace {
+
+/// --force must not remove what the search is going to read.
+void keep_what_is_read(const Config& config, const fs::path& folder) {
+  const fs::path whole = fs::weakly_canonical(folder);
+  for (const char* key : {"data.train", "data.valid", "data.test", "tokenizer.file", "search.warm_start", "latency.from"}) {
+    const fs::path file = config.file(key);
+    if (file.empty()) continue;
+    const fs::path inside = fs::weakly_canonical(file).lexically_relative(whole);
+    const std::string first = inside.empty() ? ".." : inside.begin()->string();
+    if (first == "." || std::find(std::begin(kRunFiles), std::end(kRunFiles), first) != std::end(kRunFiles))
+      throw InputError(str("--force would remove ", file.string(), ", which ", key, " reads; use --out NEW"));
+  }
+}
+
+}  // namespace
+
 void require_free_folder(const Config& config, bool force) {
   const fs::path folder = config.file("output.dir");
   const bool used = !folder.empty() && std::any_of(std::begin(kRunFiles), std::end(kRunFiles),
                                                    [&](const char* name) { return fs::exists(folder / name); });
-  if (!used || force) return;
   const std::string name = folder.string();
+  if (used && force) return keep_what_is_read(config, folder);
+  if (!used) return;
   if (fs::exists(folder / "results.json"))
     throw InputError(name + " holds a finished study; use --out NEW, --resume to extend, or --force to replace");
   if (fs::exists(folder / "study.db"))

@@ -50,7 +50,8 @@ void load_encodings(const Config& config, LoadedData& data, Console& console);
 /// "reviews" of "data/reviews.tsv", of a program the name of its configuration: the name of runs.
 std::string data_stem(const Config& config);
 
-/// InputError if output.dir holds a run and `force` is not given: asked before any work is done.
+/// InputError if output.dir holds a run and `force` is not given, or if it is and the search reads a part of that run: asked before
+/// any work is done.
 void require_free_folder(const Config& config, bool force);
 
 /// The folder of the next run: the one of output.dir, or the first `runs/<stem>-<n>` that is not there. Nothing is touched.

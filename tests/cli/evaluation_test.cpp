@@ -319,6 +319,9 @@ TEST_CASE("--force leaves nothing of the run that it replaces") {
     CHECK((answer.code == 0 || answer.code == 1));  // the target may not hold in the end
     written.merge(names("run"));
     REQUIRE(call({"search", "shared.toml", "--out", "run", "--force"}).code == 0);
+    for (const auto& [option, key] : {std::pair("--warm-start", "search.warm_start"), std::pair("--latency-from", "latency.from")})
+      CHECK(error_of({"search", "shared.toml", "--out", "run", "--force", option, "run"}) ==
+            std::string("--force would remove run, which ") + key + " reads; use --out NEW");
     CHECK(names("run") == names("new"));
   };
   replaced({"--set", "search.evaluate=proxy", "--set", "proxy.steps=0.5", "--limit", "target=loss <= 9 * default"});
