@@ -19,22 +19,28 @@ std::vector<std::int32_t> longest_rows(const data::EncodedDataset& rows, std::in
 }
 
 /// FLOPs of training on rows of any length, without the update: every count is a sum over rows, tokens and pairs of tokens, so
-/// those of three lengths tell all.
+/// those of three lengths tell all. Rows that are trained in several groups (nn::Classifier::backward) have their loss counted
+/// twice, and whether a batch has several depends on the order of an epoch: taken as if all rows were one batch.
 class RowFlops {
  public:
-  RowFlops(const nn::TransformerConfig& architecture, const nn::MakeUpdate& make_update) {
-    std::int64_t of[3];  // a row of 1, 2 and 3 tokens
+  RowFlops(const nn::TransformerConfig& architecture, const nn::MakeUpdate& make_update, std::size_t tokens) {
+    const Index group = nn::group_tokens_of(architecture);
+    const std::int64_t copies = 2 * static_cast<Index>(tokens) >= 3 * group ? 2 * group : 1;  // as group_count()
+    std::int64_t of[3];                                                                       // a row of 1, 2 and 3 tokens
     for (std::int32_t length = 1; length <= 3; ++length) {
-      const nn::Cost cost = nn::cost_of(architecture, std::span(&length, 1), make_update);
+      const std::vector<std::int32_t> lengths(static_cast<std::size_t>(copies), length);
+      const nn::Cost cost = nn::cost_of(architecture, lengths, make_update);
       update_ = cost.training_flops.of(OpClass::kOptimizer);
       parameters_ = cost.parameters;
-      of[length - 1] = cost.training_flops.total() - update_;
+      const std::int64_t flops = cost.training_flops.total() - update_;
+      LATHE_CHECK(flops % copies == 0);
+      of[length - 1] = flops / copies;
     }
     const std::int64_t twice_square = of[2] - 2 * of[1] + of[0];
+    LATHE_CHECK(twice_square % 2 == 0);
     square_ = twice_square / 2;
     linear_ = of[1] - of[0] - 3 * square_;
     constant_ = of[0] - linear_ - square_;
-    LATHE_CHECK(twice_square % 2 == 0);
   }
   std::int64_t all(const data::EncodedDataset& rows) const {
     std::int64_t sum = 0;
@@ -69,7 +75,7 @@ CandidateCost cost_of(const Candidate& candidate, const TaskShape& task, const d
   const nn::MakeUpdate update = update_of(training);
   CandidateCost cost;
 
-  const RowFlops row(architecture, update);
+  const RowFlops row(architecture, update, train.tokens());
   data::BatchIterator batches(train, train::batch_options(training));
   batches.seek(0);
   cost.parameters = row.parameters();

@@ -90,6 +90,15 @@ TEST_CASE("a plan has a segment an epoch, at the exact cost of its FLOPs") {
     const std::uint64_t before = static_cast<std::uint64_t>(context.flops().total());
     trainer.run_epoch();
     CHECK(static_cast<std::uint64_t>(cost.epoch_flops) == static_cast<std::uint64_t>(context.flops().total()) - before);
+    // Batches of many groups, each with its own forward and backward pass.
+    Candidate many = candidate;
+    many.training.batch_rows = 300;
+    const data::EncodedDataset crowd = rows(700, 5);
+    Context other;
+    train::Trainer longer(other, many.architecture(task()), many.training, crowd, none);
+    const std::int64_t already = other.flops().total();
+    longer.run_epoch();
+    CHECK(cost_of(many, task(), crowd).epoch_flops == other.flops().total() - already);
     std::int64_t parameters = 0;
     for (const Var& p : trainer.model().parameters()) parameters += p.value().numel();
     CHECK(cost.parameters == parameters);
