@@ -34,13 +34,17 @@ nas::SearchSize size_of(const Config& config) {
   return size;
 }
 
-void resolve(Config& config, const nas::SearchSize& size) {
-  config.resolve("search.trials", size.trials);
-  config.resolve("train.epochs", size.epochs);
+void resolve_finalists(Config& config, const nas::SearchSize& size) {
   config.resolve("finalists.count", size.finalists);
   config.resolve("finalists.seeds", size.seeds);
   config.resolve("finalists.epochs", size.finalist_epochs);
+}
+
+void resolve(Config& config, const nas::SearchSize& size) {
+  config.resolve("search.trials", size.trials);
+  config.resolve("train.epochs", size.epochs);
   config.resolve("search.time", std::string());
+  resolve_finalists(config, size);
 }
 
 struct Plan {
@@ -78,9 +82,11 @@ double measuring_seconds(const Config& config, std::int64_t finalists) {
   return config.flag("finalists.measure") && finalists > 0 ? static_cast<double>(finalists + 1) * 1.1 + 1.5 : 0;
 }
 
-/// What nas::measure_table takes if it is still to be done.
+/// What nas::measure_table takes if it is still to be done: its visits, a quarter more to warm up, a quarter more at the reference.
 double latency_seconds(const Config& config, const nas::Preparation& preparation) {
-  return needs_latency(config) && !preparation.has("latency") ? 0.3 * static_cast<double>(config.integer("latency.samples")) : 0;
+  if (!needs_latency(config) || preparation.has("latency")) return 0;
+  const nas::MeasureOptions options;
+  return 1.5e-9 * static_cast<double>(options.visit_ns * options.rounds * config.integer("latency.samples"));
 }
 
 Plan make_plan(Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& preparation,
@@ -191,13 +197,14 @@ void print_plan(const Config& config, const Plan& plan, const nas::Preparation& 
 TimePlan plan_search(Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& preparation,
                      double elapsed, Console& console, bool is_result) {
   const double seconds = config.seconds("search.time");
+  const nas::SearchSize wanted = size_of(config);
   const Plan plan = make_plan(config, data, header, preparation, elapsed);
   if (console.json())
     print_json(plan, console);
   else
     print_plan(config, plan, preparation,
                [&](const std::string& line) { is_result ? console.result(line + "\n") : console.note(line); });
-  return {seconds, plan.size, plan.speed, plan.behind_seconds + plan.estimate.ablation_seconds};
+  return {seconds, wanted, plan.speed, plan.behind_seconds + plan.estimate.ablation_seconds};
 }
 
 void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, double searched, const nas::History& history,
@@ -212,7 +219,7 @@ void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, dou
       foreseen += static_cast<double>(trial.reports.size()) * epoch_seconds(objective.cost(trial.point)) / job.workers;
     if (foreseen > 0) faster = std::clamp(searched / foreseen, 0.5, 2.0);
   }
-  const nas::SearchSize wanted = plan.size;
+  const nas::SearchSize& wanted = plan.wanted;
   std::vector<double> best;
   double of_base = 0;
   for (const nas::Finalist& finalist :
@@ -224,7 +231,8 @@ void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, dou
     else
       best.push_back(seconds);
   }
-  resolve(config, nas::resolve_finalists(plan.seconds - elapsed - plan.behind_seconds, best, of_base, wanted, job.workers));
+  resolve_finalists(config,
+                    nas::resolve_finalists(plan.seconds - elapsed - plan.behind_seconds, best, of_base, wanted, job.workers));
 }
 
 }  // namespace lathe::cli

@@ -12,8 +12,8 @@ int worker_count(const Config& config);
 
 /// What a search does with the time that it was given, as far as that is known before it begins.
 struct TimePlan {
-  double seconds = 0;  ///< search.time; 0: none was asked for
-  nas::SearchSize size;
+  double seconds = 0;      ///< search.time; 0: none was asked for
+  nas::SearchSize wanted;  ///< as the configuration had it before the time was shared out
   nas::SpeedModel speed{{}};
   double behind_seconds = 0;  ///< of what comes behind the training of finalists
 };

@@ -17,11 +17,14 @@ namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// Seconds of an epoch from as many steps as fit into `seconds` (at least two; the first one, which allocates, does not count).
+/// Seconds of an epoch as TrainingObjective::run() takes it: a network that goes on from a checkpoint, the steps, the next
+/// checkpoint and the digest of the weights. From as many steps as fit into `seconds` (at least two; the first one, which
+/// allocates, does not count).
 double measure_epoch(const Candidate& candidate, const TrainingSetting& setting, const data::EncodedDataset& train,
                      double seconds) {
   Context context({.backend = setting.backend, .threads = 1});
   const data::EncodedDataset none;
+  const double begin = now();
   train::Trainer trainer(context, candidate.architecture(setting.task), candidate.training, train, none);
   const double start = now();
   double first = 0, last = start;
@@ -35,8 +38,12 @@ double measure_epoch(const Candidate& candidate, const TrainingSetting& setting,
   } catch (const train::Stopped&) {
     // Enough was seen.
   }
+  const double after = now();
+  trainer.restore(trainer.checkpoint(), "checkpoint");
+  trainer.weights_hash();
+  const double around = start - begin + now() - after;
   const double per_step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : last - start;
-  return per_step * static_cast<double>(trainer.steps_in_epoch());
+  return around + per_step * static_cast<double>(trainer.steps_in_epoch());
 }
 
 /// The same with `workers` trainings at a time: their mean, and the look at the validation rows, which takes a third of the FLOPs
@@ -187,6 +194,17 @@ double epochs_kept(const StudyHeader& header, std::int64_t epochs) {
   return static_cast<double>(reports) / static_cast<double>(drawn.trials * epochs);
 }
 
+namespace {
+
+/// One training of finalists less: fewer seeds, then fewer finalists, then fewer epochs. False: there is nothing to take away.
+bool shrink(SearchSize& size) {
+  for (std::int64_t* const part : {&size.seeds, &size.finalists, &size.finalist_epochs})
+    if (*part > 1) return --*part, true;
+  return false;
+}
+
+}  // namespace
+
 SearchSize resolve_finalists(double seconds, std::span<const double> epoch_seconds, double of_base, const SearchSize& wanted,
                              int workers) {
   SearchSize size = wanted;
@@ -201,16 +219,7 @@ SearchSize resolve_finalists(double seconds, std::span<const double> epoch_secon
             static_cast<double>(size.finalist_epochs) * (i < size.finalists ? epoch_seconds[static_cast<std::size_t>(i)] : of_base);
     return *std::max_element(free.begin(), free.end());
   };
-  while (size.finalists > 0 && takes() > seconds) {
-    if (size.seeds > 1) {
-      --size.seeds;
-    } else if (size.finalists > 1) {
-      --size.finalists;
-    } else if (size.finalist_epochs > 1) {
-      --size.finalist_epochs;
-    } else {
-      break;
-    }
+  while (size.finalists > 0 && takes() > seconds && shrink(size)) {
   }
   if (size.seeds < wanted.seeds || size.finalists < std::min(wanted.finalists, most)) return size;
   while (size.finalists > 0 && size.seeds < 3 * wanted.seeds) {
@@ -226,25 +235,17 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
                         const CandidateCost& base, int workers) {
   SearchSize size = wanted;
   const auto finalists = [&] { return estimate(sample, speed, size, base, workers).finalist_seconds; };
-  // Finalists first: cut their seeds, then their number, then everybody's epochs, until they leave room for a search.
-  while (finalists() > 0.4 * seconds) {
-    if (size.seeds > 1) {
-      --size.seeds;
-    } else if (size.finalists > 1) {
-      --size.finalists;
-    } else if (size.finalist_epochs > 1) {
-      --size.finalist_epochs;
-      size.epochs = std::min(size.epochs, size.finalist_epochs);
-    } else {
-      break;
-    }
+  // Finalists first, until they leave room for a search.
+  while (finalists() > 0.4 * seconds && shrink(size)) {
   }
+  if (size.finalist_epochs < wanted.finalist_epochs) size.epochs = std::min(size.epochs, size.finalist_epochs);
+  const double reserved = size.finalists > 0 ? 0.25 * seconds : 0;
   const auto trials_that_fit = [&] {
     SearchSize one = size;
     one.trials = 1;
     const Estimate cost = estimate(sample, speed, one, base, workers);
     const double left =
-        seconds - (cost.total() - cost.search_seconds - cost.finalist_seconds) - std::max(cost.finalist_seconds, 0.25 * seconds);
+        seconds - (cost.total() - cost.search_seconds - cost.finalist_seconds) - std::max(cost.finalist_seconds, reserved);
     return static_cast<std::int64_t>(left / cost.search_seconds);
   };
   // A handful of trials is no search: shorter ones before so few.

@@ -65,6 +65,26 @@ TEST_CASE("search: one result for any number of workers, and files that later co
   CHECK(call({"evaluate", "a/model", "reviews.tsv", "--min", "accuracy=0.01", "-q"}).code == 0);
 }
 
+TEST_CASE("search --time: what the clock decided is in the run's configuration, and gives the same without a clock") {
+  const Workplace place;
+  write_search({.trials = 3, .finalists = 2, .seeds = 1, .hidden = 64});
+  const Answer timed = call({"search", "lathe.toml", "--time", "5s", "--out", "timed"});
+  CAPTURE(timed.err);
+  REQUIRE(timed.code == 0);
+  const nlohmann::json results = parsed("timed/results.json");
+  CHECK(results.at("trials").size() != 3);
+  const nlohmann::json& models = results.at("models");
+  REQUIRE(models.size() >= 2);
+  const std::string count = "count = " + std::to_string(models.size() - 1), seeds = "seeds = " + models[0].at("seeds").dump();
+  for (const std::string& config : {read("timed/config.toml"), results.at("config").get<std::string>()}) {
+    CHECK(has(config, count));
+    CHECK(has(config, seeds));
+    CHECK(!has(config, "\"5s\""));
+  }
+  REQUIRE(call({"search", "timed/config.toml", "--out", "again"}).code == 0);
+  check_same_run("timed", "again");
+}
+
 TEST_CASE("search of a file alone: columns, task and space are found; --json prints one object a line") {
   const Workplace place;
   write("reviews.tsv", reviews(160));

@@ -144,6 +144,12 @@ TEST_CASE("a time budget becomes a search that fits into it") {
   CHECK(large.seeds == 3);
   CHECK(large.finalist_epochs == 6);
 
+  SearchSize alone = wanted;
+  alone.finalists = 0;  // nothing is kept for what is not asked for
+  const Estimate whole = estimate(s, speed(), resolve_time(1000, s, speed(), alone, fallback, 1), fallback, 1);
+  CHECK(whole.search_seconds > 990);
+  CHECK(whole.total() <= 1000);
+
   const std::string refusal = message_of([&] { resolve_time(2, s, speed(), wanted, fallback, 1); });
   CAPTURE(refusal);
   CHECK(refusal.starts_with("search.time = 2.0s is too short for one trial of one epoch; at least "));
