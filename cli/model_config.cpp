@@ -4,6 +4,7 @@
 #include <lathe/cli/format.h>
 #include <lathe/cli/model_config.h>
 #include <lathe/cli/session.h>
+#include <lathe/cli/study_source.h>
 
 #include <algorithm>
 #include <iterator>
@@ -207,7 +208,7 @@ namespace {
 void keep_what_is_read(const Config& config, const fs::path& folder) {
   const fs::path whole = fs::weakly_canonical(folder);
   for (const char* key : {"data.train", "data.valid", "data.test", "tokenizer.file", "search.warm_start", "latency.from"}) {
-    const fs::path file = config.file(key);
+    const fs::path file = file_of_study(config.file(key).string());  // a database may be a URL, or have a study's name behind it
     if (file.empty()) continue;
     const fs::path inside = fs::weakly_canonical(file).lexically_relative(whole);
     const std::string first = inside.empty() ? ".." : inside.begin()->string();

@@ -188,24 +188,29 @@ std::string evaluation_name(const Config& config) {
   return scored ? config.text("proxy.kind") : evaluation(config);
 }
 
-double cheap_share(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::TrainingObjective& full,
-                   std::span<const nas::Point> points) {
-  if (evaluation(config) == "train") return 1;
+Cheapness cheapness(const Config& config, const LoadedData& data, const nas::StudyHeader& header,
+                    const nas::TrainingObjective& full, std::span<const nas::Point> points) {
+  const std::int64_t epochs = config.integer("train.epochs");
+  if (evaluation(config) == "train") return {1, epochs};
+  if (evaluation(config) == "inherited")  // the validation rows once, a third of training's FLOPs a token
+    return {static_cast<double>(data.rows.valid.tokens()) /
+                (3.0 * static_cast<double>(data.rows.train.tokens() * static_cast<std::size_t>(epochs))),
+            1};
   const auto ticks = [](const nas::Plan& plan) {
     double sum = 0;
     for (const nas::Segment& segment : plan.segments) sum += static_cast<double>(segment.ticks);
     return sum;
   };
-  if (evaluation(config) == "inherited")  // the validation rows once, a third of training's FLOPs a token
-    return static_cast<double>(data.rows.valid.tokens()) /
-           (3.0 * static_cast<double>(data.rows.train.tokens() * static_cast<std::size_t>(config.integer("train.epochs"))));
   const auto cheap = proxy(config, data, header.seed, full);
   double all = 0, of_cheap = 0;
+  std::size_t reports = 1;
   for (const nas::Point& point : points) {
+    const nas::Plan plan = cheap->plan(point);
     all += ticks(full.plan(point));
-    of_cheap += ticks(cheap->plan(point));
+    of_cheap += ticks(plan);
+    reports = std::max(reports, plan.segments.size());
   }
-  return of_cheap / all;
+  return {of_cheap / all, static_cast<std::int64_t>(reports)};
 }
 
 void check_evaluation(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::Preparation& done) {

@@ -27,9 +27,13 @@ struct StudyPlace {
 /// What tells the values of trials, as nas::StudySummaryRow::evaluation.
 std::string evaluation_name(const Config& config);
 
-/// Share of the time of training in full that judging one of `points` takes, by FLOPs.
-double cheap_share(const Config& config, const LoadedData& data, const nas::StudyHeader& header, const nas::TrainingObjective& full,
-                   std::span<const nas::Point> points);
+/// What judging candidates costs beside training them in full.
+struct Cheapness {
+  double share = 1;          ///< of the time of training, by the FLOPs of the points
+  std::int64_t reports = 1;  ///< values of a trial that early stopping could look at
+};
+Cheapness cheapness(const Config& config, const LoadedData& data, const nas::StudyHeader& header,
+                    const nas::TrainingObjective& full, std::span<const nas::Point> points);
 
 /// InputError with the place of the key: what search.evaluate asks for is not possible on these data and in this space, or a target
 /// cannot be judged by it. Asked before anything is written.

@@ -279,7 +279,8 @@ class Search {
       print_hash(console_, outcome.study.hash);
       return kDone;
     }
-    if (job_.finalists == 0 && print_best(console_, outcome, folder_)) return kDone;
+    if (job_.finalists == 0)
+      if (const std::optional<bool> feasible = print_best(console_, outcome, folder_)) return *feasible ? kDone : kNo;
     if (!outcome.complete) {
       console_.warn("no trial was completed: there is no model; lathe study show " + folder_.string() + " tells why");
       print_hash(console_, outcome.study.hash);

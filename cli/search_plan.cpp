@@ -108,12 +108,13 @@ Plan make_plan(Config& config, const LoadedData& data, const nas::StudyHeader& h
   plan.workers = worker_count(config);
   plan.speed = nas::measure_speed(sample, objective, plan.workers);
   plan.size = size_of(config);
-  plan.size.cheap_share = cheap_share(config, data, header, objective, sample.points);
+  const Cheapness cheap = cheapness(config, data, header, objective, sample.points);
+  plan.size.cheap_share = cheap.share;
   const double baseline = plan.size.finalists > 0 ? baseline_seconds(data) : 0;
   nas::StudyHeader sized = header;  // how much is stopped depends on how many trials there are
   const auto fill = [&] {
     sized.trials = plan.size.trials;
-    plan.size.kept_share = nas::epochs_kept(sized, plan.size.epochs);
+    plan.size.kept_share = nas::epochs_kept(sized, std::min(cheap.reports, plan.size.epochs));
     const double measuring = measuring_seconds(config, plan.size.finalists);
     plan.behind_seconds = baseline + measuring;
     plan.size.other_seconds = elapsed + seconds_since(start) + latency_seconds(config, preparation) + plan.behind_seconds;
@@ -204,7 +205,7 @@ TimePlan plan_search(Config& config, const LoadedData& data, const nas::StudyHea
   else
     print_plan(config, plan, preparation,
                [&](const std::string& line) { is_result ? console.result(line + "\n") : console.note(line); });
-  return {seconds, wanted, plan.speed, plan.behind_seconds + plan.estimate.ablation_seconds};
+  return {seconds, wanted, plan.speed, plan.behind_seconds};
 }
 
 void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, double searched, const nas::History& history,
@@ -213,11 +214,12 @@ void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, dou
   const auto epoch_seconds = [&](const nas::CandidateCost& cost) {
     return plan.speed.epoch_seconds(static_cast<double>(cost.epoch_flops));
   };
-  double foreseen = 0, faster = 1;  // what the trials should have taken
+  // What the trials should have taken here. Where other processes took part it says nothing of the speed here: never faster.
+  double foreseen = 0, slower = 1;
   if (config.text("search.evaluate") == "train") {
     for (const nas::Trial& trial : history.trials)
       foreseen += static_cast<double>(trial.reports.size()) * epoch_seconds(objective.cost(trial.point)) / job.workers;
-    if (foreseen > 0) faster = std::clamp(searched / foreseen, 0.5, 2.0);
+    if (foreseen > 0) slower = std::clamp(searched / foreseen, 1.0, 2.0);
   }
   const nas::SearchSize& wanted = plan.wanted;
   std::vector<double> best;
@@ -225,7 +227,7 @@ void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, dou
   for (const nas::Finalist& finalist :
        nas::choose_finalists(history, job.header, job.setting.base, wanted.finalists, wanted.finalist_epochs)) {
     const double seconds =
-        faster * epoch_seconds(nas::cost_of(finalist.candidate, job.setting.task, *objective.train_rows(finalist.candidate)));
+        slower * epoch_seconds(nas::cost_of(finalist.candidate, job.setting.task, *objective.train_rows(finalist.candidate)));
     if (finalist.trial < 0)
       of_base = seconds;
     else

@@ -105,21 +105,21 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   console.result(out);
 }
 
-bool print_best(Console& console, const nas::SearchOutcome& outcome, const std::filesystem::path& folder) {
+std::optional<bool> print_best(Console& console, const nas::SearchOutcome& outcome, const std::filesystem::path& folder) {
   const nas::StudySummaryRow& study = outcome.results.study;
   const bool minimise = study.objectives[0].second == "minimise";
   const std::vector<std::int64_t> order =
       nas::leaderboard(outcome.study.history, minimise ? nas::Direction::minimise : nas::Direction::maximise);
-  if (order.empty()) return false;
+  if (order.empty()) return {};
   const nas::TrialRow& best = outcome.results.trials[static_cast<std::size_t>(order[0])];
   const nas::Trial& trial = outcome.study.history.trials[static_cast<std::size_t>(order[0])];
   if (console.json()) {
     console.json_line("result", [&](JsonWriter& json) {
       json.member("folder", folder.string()).member("hash", outcome.study.hash).key("best").begin_object();
       json.member("trial", best.number).member("value", *best.value).member("params", best.params);
-      json.key("point").raw(trial.point.json()).end_object();
+      json.member("violation", best.violation).key("point").raw(trial.point.json()).end_object();
     });
-    return true;
+    return best.violation == 0;
   }
   const nas::Quantity quantity = nas::quantity(study.metric);
   const bool scored = study.scored() && nas::is_measured(quantity);
@@ -127,11 +127,12 @@ bool print_best(Console& console, const nas::SearchOutcome& outcome, const std::
       str("best    #", best.number, " ", scored ? study.evaluation : study.metric, " ",
           scored ? shown(*best.value) : nas::show_value(quantity, *best.value), ", ", with_commas(best.params), " parameters:");
   for (const auto& [name, value] : best.parameters) out += str(" ", name, "=", value);
-  out += str(nas::violation(trial) > 0 ? " (breaks a constraint, as all do)" : "", "\n", front_line(outcome, folder));
-  out += str("note    finalists.count = 0: nothing was trained again, tested or exported\nmore    lathe study best ",
-             folder.string(), "\nstudy   ", outcome.study.hash, " (lathe study hash ", folder.string(), ")\n");
+  out += str(best.violation > 0 ? " (breaks a constraint, as all do)" : "", "\n", front_line(outcome, folder));
+  out += str("note    finalists.count = 0: nothing was trained again, tested or exported\nmore    lathe study ",
+             best.violation > 0 ? "trials " : "best ", folder.string(), "\nstudy   ", outcome.study.hash, " (lathe study hash ",
+             folder.string(), ")\n");
   console.result(out);
-  return true;
+  return best.violation == 0;
 }
 
 void print_hash(Console& console, const std::string& hash) {

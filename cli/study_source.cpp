@@ -159,10 +159,22 @@ std::string study_place(Invocation& invocation) {
   throw InputError(str("which study? Name a run folder or a database (lathe ", invocation.command().name, " -h)"));
 }
 
-StudySource open_named_study(const std::string& place, const nas::ServerOptions& options) {
+namespace {
+
+/// DATABASE#NAME in its two parts; what is a file is no such pair.
+std::pair<std::string, std::string> place_and_name(const std::string& place) {
   const std::size_t hash = place.rfind('#');
-  if (hash == std::string::npos || fs::exists(place)) return open_study(place, "", options);
-  return open_study(place.substr(0, hash), place.substr(hash + 1), options);
+  if (hash == std::string::npos || fs::exists(place)) return {place, ""};
+  return {place.substr(0, hash), place.substr(hash + 1)};
+}
+
+}  // namespace
+
+fs::path file_of_study(const std::string& place) { return database_file(place_and_name(place).first); }
+
+StudySource open_named_study(const std::string& place, const nas::ServerOptions& options) {
+  const auto [where, name] = place_and_name(place);
+  return open_study(where, name, options);
 }
 
 std::string study_elsewhere(const fs::path& folder, Config& config) {

@@ -56,6 +56,8 @@ std::string study_place(Invocation& invocation);
 /// The study of this name, or, if it is empty, the only one; that of a run whose storage.url is elsewhere is found by its
 /// configuration. InputError: several, or none.
 StudySource open_study(const std::string& place, const std::string& name, const nas::ServerOptions& options = {});
+/// The file or folder of a place as open_named_study() takes it; empty: a server.
+std::filesystem::path file_of_study(const std::string& place);
 /// The only study of a place, or the one of DATABASE#NAME.
 StudySource open_named_study(const std::string& place, const nas::ServerOptions& options = {});
 /// storage.url of a run folder that keeps its study elsewhere, with its configuration read; "" for any other place.

@@ -49,11 +49,7 @@ Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets of
   return batch;
 }
 
-namespace {
-
 Index group_count(Index total, Index tokens) { return tokens > 0 ? std::max<Index>(1, (total + tokens / 2) / tokens) : 1; }
-
-}  // namespace
 
 std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads) {
   const Offsets& offsets = batch.offsets;

@@ -44,6 +44,8 @@ Batch make_batch(Context& context, std::span<const std::int32_t> ids, Offsets of
 /// often.
 Index group_tokens_of(const TransformerConfig& config);
 
+/// How many groups of about `tokens` a batch of `total` tokens is cut into: total / tokens, rounded, at least one.
+Index group_count(Index total, Index tokens);
 /// Groups of about so many tokens, as equal as whole sequences allow; 0: one group. For several threads: a multiple of their
 /// number, where there are sequences for it.
 std::vector<Batch> groups_of(const Batch& batch, Index tokens, int threads = 1);

@@ -222,13 +222,7 @@ Calibration calibrate(const StudyHeader& study, Objective& full, Objective& chea
 }
 
 Calibration prepare_calibration(const StudyHeader& study, TrainingObjective& full, Objective& cheap, const std::string& proxy,
-                                CalibrationOptions options, const std::string& recorded) {
-  if (!recorded.empty()) {
-    Calibration known = Calibration::parse(recorded);
-    if (known.proxy != proxy) throw InputError(str("the study was calibrated for the proxy ", known.proxy, ", not for ", proxy));
-    if (!known.accepted()) throw ProxyRefused(known);
-    return known;
-  }
+                                CalibrationOptions options) {
   const TrainingSetting& setting = full.setting();
   options.identity = base_json(setting);
   const auto params_of = [&](const Point& p) { return nn::count_parameters(full.candidate(p).architecture(setting.task)); };

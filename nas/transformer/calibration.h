@@ -89,10 +89,9 @@ class TrainingObjective;
 
 /// What a command calls before it makes a study that searches on `cheap`: calibrate(), with the parameters and the identity of
 /// `full` (so that only what trainings depend on begins anew, not a change of the threshold), and calibration.json in the folder
-/// for people. `recorded`: json() as the header of a study that is resumed or joined has it; nothing is measured then. ProxyRefused
-/// if it is not accepted. InputError also: `recorded` is of another proxy.
+/// for people. ProxyRefused if it is not accepted.
 Calibration prepare_calibration(const StudyHeader& study, TrainingObjective& full, Objective& cheap, const std::string& proxy,
-                                CalibrationOptions options, const std::string& recorded = {});
+                                CalibrationOptions options);
 
 /// The architectures that calibrate() takes, in the order of their drawing.
 std::vector<Point> calibration_points(const StudyHeader& study, const std::function<bool(const Point&)>& admissible,

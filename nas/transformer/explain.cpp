@@ -2,6 +2,7 @@
 // far the winner's confidence can be trusted.
 #include <lathe/base/text.h>
 #include <lathe/nas/importance.h>
+#include <lathe/nas/transformer/quantities.h>
 #include <lathe/nas/transformer/results.h>
 
 #include <algorithm>
@@ -39,13 +40,15 @@ std::int64_t winner_trial(const RunResults& r, const History& history, Direction
   return best.empty() ? -1 : best.front();
 }
 
-/// The metric of finished trials in the order of their commits; not a number for those that did not complete.
+/// The first objective of finished trials in the order of their commits; not a number for those that did not complete or break a
+/// constraint.
 std::vector<double> finished_values(const History& history, std::int64_t below) {
   std::vector<double> values;
   for (const std::int64_t number : history.finished) {
     const Trial& trial = history.trials[static_cast<std::size_t>(number)];
     if (number >= below) continue;
-    values.push_back(trial.state == TrialState::complete ? trial.values[0] : std::numeric_limits<double>::quiet_NaN());
+    values.push_back(trial.state == TrialState::complete && feasible(trial) ? trial.values[0]
+                                                                            : std::numeric_limits<double>::quiet_NaN());
   }
   return values;
 }
@@ -67,8 +70,9 @@ void explain(RunResults& r, const History& history, const StudyHeader& header) {
   why.finished_trials = static_cast<std::int64_t>(values.size());
   OutlookOptions options;
   options.seed = header.seed;
-  if (!r.study.scored() && direction == Direction::maximise && (r.study.metric == "accuracy" || r.study.metric == "macro_f1"))
-    options.bound = 1;
+  const Quantity first = quantity(r.study.metric);
+  if (!is_measured(first)) return;  // sizes are known before: no luck of training makes one smaller
+  if (!r.study.scored()) options.bound = first == Quantity::kLoss ? 0 : 1;
   why.outlook = best_after(values, direction, 2 * values.size(), options);
   const std::vector<double> luck = finished_values(history, random_trials(header));
   if (luck.size() < values.size()) {  // else there is nothing to compare with

@@ -25,8 +25,8 @@ class RowFlops {
  public:
   RowFlops(const nn::TransformerConfig& architecture, const nn::MakeUpdate& make_update, std::size_t tokens) {
     const Index group = nn::group_tokens_of(architecture);
-    const bool several = 2 * static_cast<Index>(tokens) >= 3 * group;  // as group_count()
-    std::int64_t of[3];                                                // a row of 1, 2 and 3 tokens
+    const bool several = nn::group_count(static_cast<Index>(tokens), group) > 1;
+    std::int64_t of[3];  // a row of 1, 2 and 3 tokens
     for (std::int32_t length = 1; length <= 3; ++length) {
       const std::int64_t copies = several ? (2 * group + length - 1) / length : 1;  // of two groups
       const std::vector<std::int32_t> lengths(static_cast<std::size_t>(copies), length);

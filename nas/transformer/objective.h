@@ -30,7 +30,9 @@ nn::MakeUpdate update_of(const train::TrainConfig& config);
 /// What a candidate costs on given training rows: exact, from shapes alone.
 struct CandidateCost {
   std::int64_t parameters = 0;
-  std::int64_t epoch_flops = 0;      ///< training, all rows once, updates included
+  /// Training, all rows once, updates included. Batches of several groups have their loss counted twice; here all rows count so, if
+  /// they are several groups together: small batches take less by so much (tens of FLOPs a row).
+  std::int64_t epoch_flops = 0;
   std::int64_t sentence_flops = 0;   ///< answering for one text of the mean length
   std::int64_t training_bytes = 0;   ///< accounted peak for a batch of the longest rows
   std::int64_t inference_bytes = 0;  ///< accounted peak of answering one text of max_tokens tokens

@@ -217,7 +217,10 @@ SearchSize resolve_finalists(double seconds, std::span<const double> epoch_secon
       for (std::int64_t seed = 0; seed < size.seeds; ++seed)
         *std::min_element(free.begin(), free.end()) +=
             static_cast<double>(size.finalist_epochs) * (i < size.finalists ? epoch_seconds[static_cast<std::size_t>(i)] : of_base);
-    return *std::max_element(free.begin(), free.end());
+    const double ablations = size.ablations > 0 && size.finalists > 0
+                                 ? static_cast<double>((size.ablations + 1) * size.seeds * size.epochs) * epoch_seconds[0]
+                                 : 0;  // with as many seeds, behind the others
+    return *std::max_element(free.begin(), free.end()) + ablations / workers;
   };
   while (size.finalists > 0 && takes() > seconds && shrink(size)) {
   }

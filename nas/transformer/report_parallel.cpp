@@ -17,11 +17,12 @@ const std::string* value_of(const TrialRow& t, const std::string& parameter) {
   return nullptr;
 }
 
-/// Complete trials with a value, best first.
+/// Complete trials with a value, best first; those that break a constraint only where all do.
 std::vector<std::size_t> complete_trials(const RunResults& r) {
   std::vector<std::size_t> out;
   for (const std::size_t i : trials_by_value(r))
-    if (r.trials[i].state == TrialState::complete && r.trials[i].value && *r.trials[i].value - *r.trials[i].value == 0)
+    if (const TrialRow& t = r.trials[i]; t.state == TrialState::complete && t.value && *t.value - *t.value == 0 &&
+                                         (t.violation == 0 || out.empty() || r.trials[out[0]].violation > 0))
       out.push_back(i);
   return out;
 }
@@ -97,7 +98,7 @@ std::string parallel_svg(const RunResults& r, const std::vector<std::size_t>& sh
   for (std::size_t k = 0; k < r.why.parameters.size(); ++k)
     axes += axis_svg(kSide + kStep * static_cast<double>(k), k, r.why.parameters[k].name, ticks_of(r.why.parameters[k]));
   std::vector<std::pair<double, std::string>> ends = {{values.y(values.low), score(values.low)}};
-  if (values.high > values.low) ends.emplace_back(values.y(values.high), score(values.high));
+  if (values.high != values.low) ends.emplace_back(values.y(values.high), score(values.high));
   axes += axis_svg(kSide + kStep * static_cast<double>(r.why.parameters.size()), r.why.parameters.size(), value_name(r), ends);
   const std::size_t best = best_tenth(complete.size());
   std::string lines;
@@ -116,8 +117,8 @@ std::string parallel_svg(const RunResults& r, const std::vector<std::size_t>& sh
       "grey\" d=\"M0 6H24\"/></svg>",
       many, "</span></div>\n<div class=\"wide\"><svg role=\"img\" class=\"parallel\" style=\"min-width:", px(0.82 * width),
       "px\" viewBox=\"0 0 ", px(width), " ", px(kHeight), "\"><title>Parallel coordinates</title><desc>One line for each of ", many,
-      ", over the values of its parameters to its validation score; below an axis: the trial lacks the parameter</desc>\n", lines,
-      axes, "</svg></div></figure>\n");
+      ", over the values of its parameters to its ", escape_html(value_name(r)),
+      "; below an axis: the trial lacks the parameter</desc>\n", lines, axes, "</svg></div></figure>\n");
 }
 
 std::string histogram_svg(const RunResults& r, const ParameterRow& p) {

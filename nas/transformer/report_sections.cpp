@@ -51,7 +51,9 @@ std::optional<double> height(const RunResults& r, const TrialRow& t) {
 std::vector<std::size_t> front_of(const RunResults& r, const CostAxis& q) {
   std::vector<std::size_t> order, front;
   for (const std::size_t i : trials_by_value(r))
-    if (r.trials[i].state == TrialState::complete && height(r, r.trials[i]) && q.of_trial(r.trials[i])) order.push_back(i);
+    if (r.trials[i].state == TrialState::complete && r.trials[i].violation == 0 && height(r, r.trials[i]) &&
+        q.of_trial(r.trials[i]))
+      order.push_back(i);
   const auto key = [&](std::size_t i) { return std::pair(*q.of_trial(r.trials[i]), -*height(r, r.trials[i])); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   for (const std::size_t i : order)
@@ -90,7 +92,7 @@ std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::ve
   Plot plot{str(name, " against ", q.axis), "A point for each trial; the line joins the trials that nothing cheaper beats",
             str(q.axis, ", logarithmic"), quality_name(r)};
   plot.log_x = true;
-  PlotSeries complete{"complete trial", "trial"}, stopped{"stopped early", "grey"};
+  PlotSeries complete{"complete trial", "trial"}, stopped{"stopped early, or breaks a constraint", "grey"};
   PlotSeries front{"nothing cheaper is better", "best", PlotKind::steps};
   front.focus = true;
   stopped.plain = true;
@@ -98,7 +100,7 @@ std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::ve
   for (const std::size_t i : shown) {
     const TrialRow& t = r.trials[i];
     if (!height(r, t) || !q.of_trial(t) || std::find(best.begin(), best.end(), i) != best.end()) continue;
-    add_point(t.state == TrialState::complete ? complete : stopped, *q.of_trial(t), *height(r, t), t);
+    add_point(t.state == TrialState::complete && t.violation == 0 ? complete : stopped, *q.of_trial(t), *height(r, t), t);
   }
   std::string table = table_head({"#trial", q.column, "#" + quality_name(r), "architecture"}, "sort");
   for (const std::size_t i : best) {
@@ -163,7 +165,7 @@ std::string search_plot(const RunResults& r, const std::vector<std::size_t>& sho
         trials.points.emplace_back(static_cast<double>(n), *t.value);
         trials.trials.push_back(t.number);
       }
-      if (best.points.empty() || better_value(r, *t.value, best.points.back().second)) {
+      if (t.violation == 0 && (best.points.empty() || better_value(r, *t.value, best.points.back().second))) {
         best.points.emplace_back(static_cast<double>(n), *t.value);
         best.titles.push_back(str("#", t.number, "  ", score(*t.value), "  commit ", t.finish_event));
       }

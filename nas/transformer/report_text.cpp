@@ -9,6 +9,8 @@ namespace {
 
 bool finite(double value) { return value - value == 0; }
 
+std::string range_text(const BestAfter& b) { return score(std::min(b.low, b.high)) + "–" + score(std::max(b.low, b.high)); }
+
 std::string points(double difference) { return fixed(100 * (difference < 0 ? -difference : difference), 1); }
 
 std::string compare(const std::string& winner, const std::string& other, const PairedDifference& d, std::int64_t rows) {
@@ -112,19 +114,18 @@ std::vector<std::string> outlook_sentences(const RunResults& r) {
   }();
   if (!why.by_luck.empty()) {
     const BestAfter& luck = why.by_luck.back();
-    out.push_back(str("Luck alone, ", with_commas(static_cast<std::int64_t>(luck.trials)), " trials like its ", why.random_trials,
-                      " random ones, would have found ", score(luck.median), " (90 %: ", score(luck.low), "–", score(luck.high),
-                      "); the search found ", score(best),
-                      better_value(r, best, better_value(r, luck.high, luck.low) ? luck.high : luck.low)
-                          ? ": better than luck"
-                          : ": luck could have done as well"));
+    out.push_back(str(
+        "Luck alone, ", with_commas(static_cast<std::int64_t>(luck.trials)), " trials like its ", why.random_trials,
+        " random ones, would have found ", score(luck.median), " (90 %: ", range_text(luck), "); the search found ", score(best),
+        better_value(r, best, better_value(r, luck.high, luck.low) ? luck.high : luck.low) ? ": better than luck"
+                                                                                           : ": luck could have done as well"));
   }
   if (!why.outlook.empty()) {
     const BestAfter& twice = why.outlook.back();
     out.push_back(str("With twice the budget, ", with_commas(static_cast<std::int64_t>(twice.trials)),
                       " trials, the best would be ",
                       score(twice.median) != score(best)
-                          ? str("about ", score(twice.median), " (90 %: ", score(twice.low), "–", score(twice.high), ")")
+                          ? str("about ", score(twice.median), " (90 %: ", range_text(twice), ")")
                           : str("no better in half of the cases, and ",
                                 score(better_value(r, twice.high, twice.low) ? twice.high : twice.low), " with luck (95 %)"),
                       ", if the further trials were drawn as these were; a sampler that goes on learning may do better"));
@@ -184,8 +185,8 @@ std::optional<double> quality_of(const RunResults& r, const TrialRow& t) {
 
 std::vector<std::size_t> trials_by_value(const RunResults& r) {
   const auto rank = [](const TrialRow& t) {
-    if (!t.value || !finite(*t.value)) return 2;
-    return t.state == TrialState::complete ? 0 : 1;
+    if (!t.value || !finite(*t.value)) return 3;
+    return t.state != TrialState::complete ? 2 : t.violation > 0 ? 1 : 0;
   };
   std::vector<std::size_t> order(r.trials.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -193,7 +194,8 @@ std::vector<std::size_t> trials_by_value(const RunResults& r) {
     const TrialRow &x = r.trials[a], &y = r.trials[b];
     const int rank_x = rank(x), rank_y = rank(y);
     if (rank_x != rank_y) return rank_x < rank_y;
-    if (rank_x < 2 && *x.value != *y.value) return better_value(r, *x.value, *y.value);
+    if (rank_x == 1 && x.violation != y.violation) return x.violation < y.violation;
+    if (rank_x < 3 && *x.value != *y.value) return better_value(r, *x.value, *y.value);
     return x.number != y.number ? x.number < y.number : a < b;
   });
   return order;
@@ -214,7 +216,8 @@ std::string search_sentence(const RunResults& r) {
   if (running > 0) out += str(", ", with_commas(running), " not finished");
   if (complete > 0)
     if (const TrialRow& best = r.trials[trials_by_value(r).front()]; best.value && best.state == TrialState::complete)
-      out += str("; best #", best.number, " with ", score(*best.value));
+      out += str("; best #", best.number, " with ", score(*best.value),
+                 best.violation > 0 ? ", which breaks a constraint, as all do" : "");
   if (r.study.exhausted) out += "; the whole space was tried";
   return out;
 }

@@ -39,7 +39,8 @@ bool better_value(const RunResults& results, double a, double b);
 std::optional<double> quality_of(const RunResults& results, const TrialRow& trial);
 /// The name of quality_of().
 std::string quality_name(const RunResults& results);
-/// Complete trials by value, best first, equal ones by number; then stopped ones, then the rest. Indices into results.trials.
+/// Complete trials by value, best first, equal ones by number; then those that break a constraint, by how much; then stopped ones,
+/// then the rest. Indices into results.trials.
 std::vector<std::size_t> trials_by_value(const RunResults& results);
 /// "layers 3, heads 4".
 std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters);

@@ -43,6 +43,7 @@ struct TrialRow {
   std::vector<train::EpochResult> epochs;                ///< losses and scores of the reported epochs, where the storage has them
   std::optional<double> latency_ms;                      ///< predicted
   std::vector<std::pair<std::string, double>> measures;  ///< further objectives and constraints, as the study names them
+  double violation = 0;                                  ///< nas::violation(); 0: feasible
 };
 
 struct StudySummaryRow {

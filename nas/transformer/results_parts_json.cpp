@@ -128,6 +128,7 @@ std::vector<train::EpochResult> read_epochs(const Json& json) {
 void write_more(JsonWriter& json, const TrialRow& t) {
   if (!t.epochs.empty()) write_epochs(json.key("epochs"), t.epochs);
   if (t.latency_ms) json.member("latency_ms", *t.latency_ms);
+  if (t.violation != 0) json.member("violation", t.violation);
   if (t.measures.empty()) return;
   json.key("measures").begin_array();
   for (const auto& [name, value] : t.measures) json.begin_array().value(name).value(value).end_array();
@@ -137,6 +138,7 @@ void write_more(JsonWriter& json, const TrialRow& t) {
 void read_more(const Json& j, TrialRow& t) {
   if (j.contains("epochs")) t.epochs = read_epochs(j.at("epochs"));
   if (j.contains("latency_ms")) t.latency_ms = real_of(j.at("latency_ms"));
+  if (j.contains("violation")) t.violation = real_of(j.at("violation"));
   if (j.contains("measures"))
     for (const Json& item : j.at("measures")) t.measures.emplace_back(item.at(0).get<std::string>(), real_of(item.at(1)));
 }

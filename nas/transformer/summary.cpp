@@ -89,6 +89,7 @@ std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader
     row.flops = cost.sentence_flops;
     row.memory = cost.training_bytes;
     row.finish_event = trial.finish_event;
+    row.violation = violation(trial);
     row.note = trial.note;
     row.measures = measures_of(trial, header, cost, objective.setting());
     rows.push_back(std::move(row));

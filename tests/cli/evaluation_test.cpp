@@ -320,8 +320,13 @@ TEST_CASE("--force leaves nothing of the run that it replaces") {
     written.merge(names("run"));
     REQUIRE(call({"search", "shared.toml", "--out", "run", "--force"}).code == 0);
     for (const auto& [option, key] : {std::pair("--warm-start", "search.warm_start"), std::pair("--latency-from", "latency.from")})
-      CHECK(error_of({"search", "shared.toml", "--out", "run", "--force", option, "run"}) ==
-            std::string("--force would remove run, which ") + key + " reads; use --out NEW");
+      for (const std::string source : {"run", "run/study.db#run", "run/study.db", "sqlite:///run/study.db", "./run/../run"}) {
+        const std::string error = error_of({"search", "shared.toml", "--out", "run", "--force", option, source});
+        CAPTURE(source);
+        CHECK(error.starts_with("--force would remove "));
+        CHECK(error.ends_with(std::string(", which ") + key + " reads; use --out NEW"));
+        CHECK(std::filesystem::exists("run/study.db"));
+      }
     CHECK(names("run") == names("new"));
   };
   replaced({"--set", "search.evaluate=proxy", "--set", "proxy.steps=0.5", "--limit", "target=loss <= 9 * default"});

@@ -146,6 +146,15 @@ TEST_CASE("a search without finalists is the study alone") {
   CHECK(last.at("best").at("trial") == best->at("number"));
   CHECK(last.at("best").at("value") == best->at("value"));
   CHECK(last.at("best").at("point").contains("lr"));
+  CHECK(last.at("best").at("violation") == 0);
+
+  run.pop_back();
+  run.back() = "never";
+  run.insert(run.end(), {"--limit", "target=loss <= 0.0001"});
+  const Answer never = call(run);
+  CHECK(never.code == 1);  // done, but the answer is no
+  CHECK(has(never.out, "(breaks a constraint, as all do)"));
+  CHECK(has(never.out, "more    lathe study trials never\n"));
 }
 
 TEST_CASE("predict: each argument is a text as it stands, and each line of a file or of standard input") {

@@ -346,12 +346,4 @@ TEST_CASE("what a command calls: refused, then forced without training anything 
   CHECK(forced.accepted());
   CHECK(forced.rows == kept.rows);
   CHECK(read_file(folder / "calibration.log") == log);
-
-  options.folder = folder / "nothing is written here";
-  const Calibration read = prepare_calibration(h, full, score, proxy, options, forced.json());
-  CHECK(read.json() == forced.json());
-  CHECK_FALSE(std::filesystem::exists(options.folder));
-  CHECK(has(message_of<ProxyRefused>([&] { prepare_calibration(h, full, score, proxy, options, kept.json()); }), "refused"));
-  const std::string other = ProxySetting::of_kind("snip").json();
-  CHECK(has(message_of([&] { prepare_calibration(h, full, score, other, options, forced.json()); }), "not for"));
 }

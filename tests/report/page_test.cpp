@@ -118,6 +118,14 @@ TEST_CASE("what trials are judged by has its name, its direction and its own sca
   r.why.effects[0].difference = 500;  // "trials": larger, so worse
   const std::string html = report_html(r);
   CHECK(count(html, "best #0 with 90,000") == 1);
+  CHECK(count(html, ">90,000</text>") >= 1);  // both ends of the axis of values
+  CHECK(count(html, ">150,000</text>") >= 1);
+  CHECK(count(html, "parameters to its params;") == 1);
+  r.trials[0].violation = 0.1;  // small, but not good enough
+  CHECK(count(report_html(r), "best #3 with 150,000") == 1);
+  CHECK(run_results(to_json(r), "x").trials[0].violation == 0.1);
+  r.trials[3].violation = 0.3;
+  CHECK(count(report_html(r), "best #0 with 90,000, which breaks a constraint, as all do") == 1);
   CHECK(count(html, "Validation accuracy against parameters") >= 1);
   CHECK(count(html, "difference in params") == 1);
   CHECK(count(html, "difference in validation accuracy") == 1);  // what was retrained
