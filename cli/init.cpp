@@ -4,6 +4,7 @@
 #include <lathe/base/text.h>
 #include <lathe/cli/commands.h>
 #include <lathe/cli/format.h>
+#include <lathe/cli/model_config.h>
 #include <lathe/cli/run.h>
 #include <lathe/cli/session.h>
 
@@ -29,10 +30,7 @@ bool is_essential(const Key& key) {
 /// Reads the data, writes what was found into the configuration, and says it.
 void find_columns(Config& config, Console& console) {
   const data::ClassificationData loaded = data::load_classification(data_config(config));
-  const std::vector<std::string>& names = loaded.train.source.names();
-  config.resolve("data.text", names[loaded.columns.text]);
-  config.resolve("data.pair", loaded.columns.pair ? names[*loaded.columns.pair] : std::string());
-  config.resolve("data.label", names[loaded.columns.label]);
+  resolve_columns(config, loaded);
   config.resolve("task.kind", std::string("classify"));
   for (const std::string& note : loaded.notes) console.note(note);
 }

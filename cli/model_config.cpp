@@ -146,14 +146,17 @@ LoadedData load_data(Config& config, Console& console) {
                  static_cast<Index>(loaded.text.label_names.size()),
                  loaded.text.train.is_pair(),
                  {}};
-  const data::Table& table = loaded.text.train.source;
-  const auto column = [&](std::size_t i) { return table.names()[i]; };
-  if (table.has_header()) {
-    config.resolve("data.text", column(loaded.text.columns.text));
-    config.resolve("data.label", column(loaded.text.columns.label));
-    config.resolve("data.pair", loaded.text.columns.pair ? column(*loaded.text.columns.pair) : std::string());
-  }
+  resolve_columns(config, loaded.text);
   return loaded;
+}
+
+void resolve_columns(Config& config, const data::ClassificationData& data) {
+  const data::Table& table = data.train.source;
+  if (!table.has_header() || !data.same_names) return;
+  const auto column = [&](std::size_t i) { return table.names()[i]; };
+  config.resolve("data.text", column(data.columns.text));
+  config.resolve("data.label", column(data.columns.label));
+  config.resolve("data.pair", data.columns.pair ? column(*data.columns.pair) : std::string());
 }
 
 void load_encodings(const Config& config, LoadedData& data, Console& console) {

@@ -44,6 +44,9 @@ struct LoadedData {
 /// Reads, checks (a failure is an InputError), learns or loads the tokenizer, encodes, says on `console` what was found, and
 /// resolves the columns in `config`.
 LoadedData load_data(Config& config, Console& console);
+/// The columns that were found, as data.text, data.label and data.pair. Files without a header have no names, and where files
+/// name theirs differently no name fits all: then `auto` stays, and finds the same columns again.
+void resolve_columns(Config& config, const data::ClassificationData& data);
 /// For a search: also learns the vocabularies that the space can choose. InputError: too many, or tokenizer.file gives one.
 void load_encodings(const Config& config, LoadedData& data, Console& console);
 

@@ -38,6 +38,7 @@ Examples read_part(const std::filesystem::path& path, const DataConfig& config, 
     if (here.pair.has_value() != columns.pair.has_value())
       throw InputError(str(table.file(), ":1: ", here.pair ? "a pair of texts" : "one text", ", but ", train.file(), " has ",
                            columns.pair ? "a pair" : "one text"));
+    data.same_names = false;
     data.notes.push_back(str(table.file(), ": ", here.reason));
   } else {
     here.text = table.column(names[columns.text]);

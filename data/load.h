@@ -32,6 +32,7 @@ struct FileReport {
 struct ClassificationData {
   Examples train, valid, test;  ///< valid and test are empty where the configuration gives them no share
   Columns columns;
+  bool same_names = true;  ///< every file names its columns as the training file does
   std::vector<std::string> label_names;
   std::vector<FileReport> files;  ///< in the order training, validation, test, as far as given
   /// What was found and done, one line each, to be shown: format and rows, columns, split, rows left out.

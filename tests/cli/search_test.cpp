@@ -112,6 +112,16 @@ TEST_CASE("search of a file alone: columns, task and space are found; --json pri
   CHECK(has(plan.err, "text = `sentence`"));
 }
 
+TEST_CASE("a run whose files name their columns differently resumes") {
+  const Workplace place;
+  write_search({.trials = 3, .finalists = 0});
+  write("valid.tsv", reviews(40, "content\tlabel"));
+  REQUIRE(call({"search", "lathe.toml", "--valid", "valid.tsv", "--out", "run"}).code == 0);
+  const Answer resumed = call({"search", "--resume", "run"});
+  CAPTURE(resumed.err);
+  CHECK(resumed.code == 0);
+}
+
 TEST_CASE("a search without finalists is the study alone") {
   const Workplace place;
   write_search();
