@@ -20,7 +20,7 @@ class Sha256 {
   Digest finish();                       ///< the object must not be used afterwards
 
  private:
-  void block(const std::uint8_t* p);
+  void take(const std::uint8_t* blocks, std::size_t count);  // of 64 bytes
   std::array<std::uint32_t, 8> state_;
   std::array<std::uint8_t, 64> buffer_{};
   std::uint64_t size_ = 0;

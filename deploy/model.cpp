@@ -71,7 +71,7 @@ struct Model::State {
       : info(std::move(i)),
         tokenizer(std::move(t)),
         context({.backend = options.backend, .threads = options.threads}),
-        classifier(context, info.architecture) {}
+        classifier(nn::Parameters::to_load(context), info.architecture) {}
   ModelInfo info;
   tokenizer::Tokenizer tokenizer;
   Context context;

@@ -22,6 +22,12 @@ Parameters::Parameters(Context& context, DType dtype, Source source)
   if (!is_float(dtype)) throw InputError("[Parameters] expected f32 or f64, got i32");
 }
 
+Parameters Parameters::to_load(Context& context, DType dtype) {
+  return Parameters(context, dtype, [&context, dtype](const std::string& name, const Shape& shape) {
+    return Var(Tensor::zeros(context, shape, dtype), true, name);
+  });
+}
+
 Var Parameters::normal(const std::string& name, const Shape& shape, double deviation) {
   if (take(name, shape)) return all_.back();
   Tensor value = Tensor::empty(*context_, shape, dtype_);

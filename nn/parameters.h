@@ -24,6 +24,8 @@ class Parameters {
 
   /// dtype kF32, or kF64 for gradient checks.
   explicit Parameters(Context& context, DType dtype = DType::kF32, Source source = {});
+  /// New leaves that are 0, for values that are loaded next: drawing what is then overwritten takes longer than reading a file.
+  static Parameters to_load(Context& context, DType dtype = DType::kF32);
 
   // Each registers the source's variable, or else a new leaf that needs a gradient. InputError if the name is taken or empty, or
   // if the source gives another shape or dtype.

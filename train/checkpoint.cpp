@@ -10,7 +10,8 @@
 namespace lathe::train {
 namespace {
 
-constexpr const char* kFormat = "lathe checkpoint 2";  // 1 had no SHA-256
+constexpr const char* kFormat =
+    "lathe checkpoint 3";  // 1 had no SHA-256, 2 the best parameters twice where they were the last ones
 
 /// "key value" lines: numbers in their shortest form, which reads back exactly.
 std::string progress_text(const std::vector<EpochResult>& history, std::int64_t step, std::int64_t updates, double loss_sum,
@@ -22,14 +23,20 @@ std::string progress_text(const std::vector<EpochResult>& history, std::int64_t 
   return text;
 }
 
+/// Between two epochs the parameters may be those of the best epoch; they are then stored once.
+bool last_is_best(const std::vector<EpochResult>& history, std::int64_t step) {
+  return step == 0 && !history.empty() && history.back().best;
+}
+
 }  // namespace
 
 std::string Trainer::checkpoint() const {
   std::vector<nn::StoredTensor> tensors;
   const std::vector<Var>& parameters = model_.parameters();
+  const bool apart = !best_.empty() && !last_is_best(history_, batches_.step());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     tensors.push_back(nn::stored("parameter." + parameters[i].name(), parameters[i].value()));
-    if (!best_.empty()) tensors.push_back(nn::stored("best." + parameters[i].name(), best_[i]));
+    if (apart) tensors.push_back(nn::stored("best." + parameters[i].name(), best_[i]));
   }
   const std::vector<optim::StateTensor> state = optimizer_->state();
   for (const optim::StateTensor& tensor : state) tensors.push_back(nn::stored("optimizer." + tensor.name, tensor.value));
@@ -70,7 +77,7 @@ void Trainer::restore(std::string bytes, const std::string& where) {
   for (const EpochResult& e : history) has_best = has_best || e.best;
   for (const Var& parameter : parameters) {
     values.push_back(nn::load_tensor(context_, file.at("parameter." + parameter.name())));
-    if (has_best) best.push_back(nn::load_tensor(context_, file.at("best." + parameter.name())));
+    if (has_best && !last_is_best(history, step)) best.push_back(nn::load_tensor(context_, file.at("best." + parameter.name())));
     if (values.back().shape() != parameter.shape()) throw InputError(where + ": " + parameter.name() + " has another shape");
   }
   std::vector<optim::StateTensor> state;
@@ -80,7 +87,7 @@ void Trainer::restore(std::string bytes, const std::string& where) {
   optimizer_->load_state(updates, state);
   std::vector<Var> handles = parameters;
   for (std::size_t i = 0; i < handles.size(); ++i) handles[i].mutable_value().copy_from(values[i]);
-  best_ = std::move(best);
+  best_ = has_best && last_is_best(history, step) ? std::move(values) : std::move(best);
   history_ = std::move(history);
   loss_sum_ = loss_sum;
   rows_ = rows;

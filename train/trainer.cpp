@@ -34,21 +34,44 @@ class CheckFinite {
 
 Trainer::Trainer(Context& context, const nn::TransformerConfig& architecture, const TrainConfig& config,
                  const data::EncodedDataset& train, const data::EncodedDataset& valid)
+    : Trainer(nn::Parameters(context), architecture, config, train, valid) {}
+
+Trainer::Trainer(Context& context, const nn::TransformerConfig& architecture, const TrainConfig& config,
+                 const data::EncodedDataset& train, const data::EncodedDataset& valid, std::string checkpoint,
+                 const std::string& where)
+    : Trainer(nn::Parameters::to_load(context), architecture, config, train, valid) {
+  restore(std::move(checkpoint), where);
+}
+
+Trainer::Trainer(nn::Parameters parameters, const nn::TransformerConfig& architecture, const TrainConfig& config,
+                 const data::EncodedDataset& train, const data::EncodedDataset& valid)
     : config_((config.validate(), config)),
       train_(train),
       valid_(valid),
-      context_(context),
-      model_(context, architecture),
-      batches_(train, batch_options(config), context.key("shuffle")) {
+      context_(parameters.context()),
+      model_(std::move(parameters), architecture),
+      batches_(train, batch_options(config), context_.key("shuffle")) {
   check_rows(train, architecture, "training");
   check_rows(valid, architecture, "validation");
   optimizer_ = make_optimizer(config_, model_.parameters());
-  schedule_ = make_schedule(config_, train, context.key("shuffle"));
+  schedule_ = make_schedule(config_, train, context_.key("shuffle"));
   data_hash_ = rows_hash(train, valid);
   batches_.seek(0);
 }
 
 Trainer::~Trainer() = default;
+
+std::unique_ptr<Trainer> go_on(std::optional<std::string> checkpoint, Context& context, const nn::TransformerConfig& architecture,
+                               const TrainConfig& config, const data::EncodedDataset& train, const data::EncodedDataset& valid) {
+  if (checkpoint) {
+    try {
+      return std::make_unique<Trainer>(context, architecture, config, train, valid, std::move(*checkpoint), "checkpoint");
+    } catch (const InputError&) {
+      // As the header says. What is wrong with the training itself is thrown again below.
+    }
+  }
+  return std::make_unique<Trainer>(context, architecture, config, train, valid);
+}
 
 const EpochResult* Trainer::best() const {
   if (history_.empty()) return nullptr;

@@ -46,6 +46,9 @@ class Trainer {
   /// outside the architecture's classes or vocabulary.
   Trainer(Context& context, const nn::TransformerConfig& architecture, const TrainConfig& config, const data::EncodedDataset& train,
           const data::EncodedDataset& valid);
+  /// Goes on from the bytes of a checkpoint(), as restore() does.
+  Trainer(Context& context, const nn::TransformerConfig& architecture, const TrainConfig& config, const data::EncodedDataset& train,
+          const data::EncodedDataset& valid, std::string checkpoint, const std::string& where);
   ~Trainer();
 
   /// All epochs trained, or patience at its end.
@@ -80,6 +83,8 @@ class Trainer {
   void restore(std::string bytes, const std::string& where);
 
  private:
+  Trainer(nn::Parameters parameters, const nn::TransformerConfig& architecture, const TrainConfig& config,
+          const data::EncodedDataset& train, const data::EncodedDataset& valid);
   double train_step();
   void replay_with_checks();
   void finish_epoch();
@@ -101,6 +106,11 @@ class Trainer {
   std::int64_t rows_ = 0, tokens_ = 0;
   std::string data_hash_;
 };
+
+/// A trainer that goes on from a checkpoint if there is one that can be used: a checkpoint is a cache here, and one that is damaged
+/// or of another training costs the steps that it held, never a result.
+std::unique_ptr<Trainer> go_on(std::optional<std::string> checkpoint, Context& context, const nn::TransformerConfig& architecture,
+                               const TrainConfig& config, const data::EncodedDataset& train, const data::EncodedDataset& valid);
 
 /// SHA-256 over the values of parameters in order (names and shapes included), hexadecimal.
 std::string weights_hash(std::span<const Var> parameters);

@@ -88,7 +88,7 @@ class FinalTraining {
       std::optional<FinalRun> run = final_run(read_file(result), identity_, result.string());
       if (!run || !run->failure.empty()) return run;
       Context context({.backend = setting_.backend, .threads = 1});
-      const nn::Classifier model(context, finalist_.candidate.architecture(setting_.task));
+      const nn::Classifier model(nn::Parameters::to_load(context), finalist_.candidate.architecture(setting_.task));
       nn::load_weights(folder_ / "model.safetensors", model.parameters());
       if (train::weights_hash(model.parameters()) == run->weights_hash) return run;
     } catch (const InputError&) {
@@ -99,16 +99,13 @@ class FinalTraining {
   void train_and_test(const std::function<void(const FinalRun&, bool)>& report) {
     Context context(
         {.backend = setting_.backend, .threads = 1, .seed = setting_.seed, .trial = stream_trial(finalist_, run_.seed)});
-    train::Trainer trainer(context, finalist_.candidate.architecture(setting_.task), finalist_.candidate.training, data_.train,
-                           data_.valid);
     const fs::path checkpoint = folder_ / "checkpoint";
-    if (fs::exists(checkpoint)) {
-      try {
-        trainer.restore(read_file(checkpoint), checkpoint.string());
-      } catch (const InputError&) {
-        // A cache, as in the search.
-      }
-    }
+    std::optional<std::string> saved;
+    if (fs::exists(checkpoint)) saved = read_file(checkpoint);
+    const std::unique_ptr<train::Trainer> going_on =
+        train::go_on(std::move(saved), context, finalist_.candidate.architecture(setting_.task), finalist_.candidate.training,
+                     data_.train, data_.valid);
+    train::Trainer& trainer = *going_on;
     while (!trainer.done()) {
       try {
         trainer.run_epoch(setting_.stop_requested);

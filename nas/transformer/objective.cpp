@@ -198,14 +198,11 @@ SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& 
       {.backend = setting_.backend, .threads = 1, .seed = segment.seed, .trial = static_cast<std::uint64_t>(segment.trial)});
   try {
     const auto train = train_rows(c), valid = valid_rows(c);
-    train::Trainer trainer(context, architecture, c.training, *train, *valid);
-    if (std::optional<Checkpoint::State> state = checkpoint.load()) {
-      try {
-        trainer.restore(std::move(state->bytes), "checkpoint");
-      } catch (const InputError&) {
-        // A checkpoint is a cache: one that cannot be used costs the epochs that it held, never a result.
-      }
-    }
+    std::optional<std::string> saved;
+    if (std::optional<Checkpoint::State> state = checkpoint.load()) saved = std::move(state->bytes);
+    const std::unique_ptr<train::Trainer> going_on =
+        train::go_on(std::move(saved), context, architecture, c.training, *train, *valid);
+    train::Trainer& trainer = *going_on;
     while (trainer.epoch() <= segment.index) trainer.run_epoch(segment.stop_requested);
     const train::EpochResult& last = trainer.history()[static_cast<std::size_t>(segment.index)];
     if (trainer.epoch() < c.training.epochs) checkpoint.save(trainer.checkpoint());

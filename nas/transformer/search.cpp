@@ -252,7 +252,7 @@ void export_model(const SearchJob& job, const RunResults& results, const Finalis
   info.numerics = job.header.numerics;
   info.study = results.study.hash;
   Context context({.backend = job.setting.backend});
-  nn::Classifier model(context, info.architecture);
+  nn::Classifier model(nn::Parameters::to_load(context), info.architecture);
   nn::load_weights(weights_file(setting, winner.finalist, run.seed), model.parameters());
   const Encodings* encodings = job.setting.encodings;
   deploy::save_model(job.folder / "model", info, model,

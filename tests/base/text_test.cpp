@@ -4,11 +4,14 @@
 #include <lathe/base/file.h>
 #include <lathe/base/json_writer.h>
 #include <lathe/base/sha256.h>
+#include <lathe/base/sha256_blocks.h>
 #include <lathe/base/text.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <vector>
 
 #include "tests/support/folder.h"
 #include "tests/support/message.h"
@@ -27,6 +30,24 @@ TEST_CASE("SHA-256 of the FIPS 180-4 examples, and in pieces") {
   for (const std::size_t cut : {0u, 1u, 55u, 56u, 63u, 64u, 65u, 128u, 299u})
     CHECK(Sha256().add(text.substr(0, cut)).add(text.substr(cut)).finish() == sha256(text));
   CHECK(Sha256().add_u64(0x0102).finish() == sha256(std::string_view("\x02\x01\0\0\0\0\0\0", 8)));
+}
+
+TEST_CASE("SHA-256 by the processor's instructions is SHA-256") {
+  const detail::Sha256Blocks fast = detail::sha256_blocks_x86();
+  if (!fast) {
+    MESSAGE("SKIPPED: this processor has no SHA instructions");
+    return;
+  }
+  std::vector<std::uint8_t> bytes(64 * 5);
+  std::uint32_t random = 1;
+  std::array<std::uint32_t, 8> state{}, expected{};
+  for (int round = 0; round < 200; ++round) {
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>((random = random * 1664525u + 1013904223u) >> 24);
+    const std::size_t blocks = static_cast<std::size_t>(round) % 6;
+    fast(state.data(), bytes.data(), blocks);  // going on from what the rounds before left
+    detail::sha256_blocks_portable(expected.data(), bytes.data(), blocks);
+    CHECK(state == expected);
+  }
 }
 
 TEST_CASE("numbers as text read back as themselves") {

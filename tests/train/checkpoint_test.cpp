@@ -57,6 +57,25 @@ TEST_CASE("a training goes on from any step, to the same bits") {
   }
 }
 
+TEST_CASE("go_on: from a checkpoint to the same bits, from none or a damaged one at the beginning") {
+  const data::EncodedDataset train = rows(37, 1), valid = rows(20, 2);
+  Session whole(training(), train, valid);
+  whole.trainer.run_epoch();
+  const std::string bytes = whole.trainer.checkpoint(), cut = bytes.substr(0, bytes.size() / 2);
+  CHECK(whole.trainer.history().back().best);
+  whole.trainer.run_epoch(), whole.trainer.run_epoch();
+  for (const auto& [saved, epochs] :
+       {std::pair(std::optional(bytes), 1), std::pair(std::optional(cut), 0), std::pair(std::optional<std::string>(), 0)}) {
+    Context context({.seed = 3, .trial = 5});
+    const std::unique_ptr<Trainer> trainer = go_on(saved, context, architecture(), training(), train, valid);
+    CHECK(trainer->epoch() == epochs);
+    while (!trainer->done()) trainer->run_epoch();
+    CHECK(trainer->checkpoint() == whole.trainer.checkpoint());
+  }
+  Context context;
+  CHECK_THROWS_AS(go_on(bytes, context, architecture(1), training(), train, valid), InputError);  // labels that it has no class for
+}
+
 TEST_CASE("a checkpoint moves between backends and numbers of threads") {
   const data::EncodedDataset train = rows(37, 1), valid = rows(20, 2);
   Session whole(training(), train, valid);
