@@ -232,7 +232,8 @@ void require_free_folder(const Config& config, bool force) {
   if (fs::exists(folder / "results.json"))
     throw InputError(name + " holds a finished study; use --out NEW, --resume to extend, or --force to replace");
   if (fs::exists(folder / "study.db"))
-    throw InputError(str(name, " holds an unfinished study; use --out NEW, --resume ", name, " to go on, or --force to replace"));
+    throw InputError(
+        str(name, " holds a study without results; use --out NEW, --resume ", name, " to go on, or --force to replace"));
   throw InputError(name + " holds a run; use --out NEW, --resume to go on, or --force to replace");
 }
 

@@ -126,8 +126,9 @@ nas::Baseline inherited_default(const StudyPlace& study, const nas::TrainingObje
 
 nas::Baseline trained_default(const StudyPlace& study, const nas::TrainingObjective& planned) {
   const auto train = [&](const nas::TrainingSetting& setting, const data::EncodedSplits& rows) {
-    return nas::train_baseline(setting, rows, study.header.seed, study.folder / "baseline.json",
-                               [stop = study.stop] { return stop.requested(); });
+    return nas::train_baseline(
+        setting, rows, study.header.seed, study.folder / "baseline.json", [stop = study.stop] { return stop.requested(); },
+        study.workers);
   };
   study.console.note("prepare train the default architecture, which limits.target is relative to");
   if (evaluation(study.config) != "proxy") return train(planned.setting(), study.data.rows);

@@ -16,10 +16,10 @@ int run_report(Invocation& invocation) {
   const fs::path folder = invocation.arguments()[0];
   const fs::path record = folder / "results.json";
   if (!fs::exists(record))
-    throw InputError(folder.string() +
-                     (fs::exists(folder / "config.toml")
-                          ? ": the run is not finished (no results.json); go on with lathe search --resume " + folder.string()
-                          : ": is not a run folder (no results.json in it)"));
+    throw InputError(folder.string() + (fs::exists(folder / "config.toml")
+                                            ? ": no results.json yet; lathe search --resume " + folder.string() +
+                                                  " goes on, and of a study without finalists lathe study best tells what was found"
+                                            : ": is not a run folder (no results.json in it)"));
   const std::string text = read_file(record);
   if (text.starts_with("{\"lathe_program_results\":"))
     throw InputError(str(folder.string(), ": is the run of a program, which has no report; lathe study show ", folder.string(),

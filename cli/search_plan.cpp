@@ -31,6 +31,10 @@ nas::SearchSize size_of(const Config& config) {
     size.shared_random = config.integer("supernet.random");
   }
   size.ablations = config.integer("finalists.ablations");
+  const std::vector<nas::Quantity> objectives = objectives_of(config);  // none: the metric
+  const std::string& sampler = config.text("search.sampler");
+  size.larger = sampler != "random" && sampler != "sobol" && sampler != "grid" &&
+                std::all_of(objectives.begin(), objectives.end(), nas::is_measured);
   return size;
 }
 

@@ -3,6 +3,7 @@
 #include <lathe/base/text.h>
 #include <lathe/nas/event_reader.h>
 #include <lathe/nas/foreign.h>
+#include <lathe/nas/thread_share.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -69,6 +70,7 @@ class Run {
         storage_(storage),
         options_(options),
         owner_(options.owner.empty() ? owner_name() : options.owner),
+        share_(options.workers),
         own_checkpoints_(options.checkpoints ? nullptr : memory_checkpoints()),
         checkpoints_(options.checkpoints ? options.checkpoints : own_checkpoints_.get()),
         observer_(options.observer ? options.observer : &silent_),
@@ -325,9 +327,12 @@ class Run {
     context.seed = engine_.header().seed;
     context.attempt = lease.attempt;
     context.stop_requested = [this] { return stopping(); };
+    context.threads = [this] { return share_.each(); };
     observer_->started(lease.key, context.segment);
+    std::optional<ThreadShare::Use> use(share_);
     lock.unlock();
     Attempt attempt = run_segment(objective_, point, context, Checkpoint(checkpoints_, lease.key.trial, lease.key.segment));
+    use.reset();
     lock.lock();
     settle(lease, std::move(attempt));
   }
@@ -384,6 +389,7 @@ class Run {
   Storage& storage_;
   const ExecutorOptions& options_;
   const std::string owner_;
+  ThreadShare share_;
   Observer silent_;
   std::unique_ptr<CheckpointStore> own_checkpoints_;
   CheckpointStore* checkpoints_;

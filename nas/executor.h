@@ -46,7 +46,7 @@ class Observer {
 };
 
 struct ExecutorOptions {
-  int workers = 1;  ///< real ones, in this process
+  int workers = 1;  ///< real ones, in this process; those that wait lend their thread (SegmentContext::threads)
   StopFlag stop;    ///< finish nothing more, give tasks back, return
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  ///< as `stop`, when it has passed
   /// Stop as soon as the log has this many events or the next batch would pass it.

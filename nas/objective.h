@@ -126,6 +126,8 @@ struct SegmentContext {
   std::uint64_t seed = 0;  ///< of the study: random_key(seed, trial, stream)
   std::int64_t attempt = 1;
   std::function<bool()> stop_requested = [] { return false; };  ///< cheap; ask once a step
+  /// How many threads the segment may use now: idle workers lend theirs. Cheap; ask once a step. No result may depend on it.
+  std::function<int()> threads = [] { return 1; };
 };
 
 /// An objective. All functions may be called from several threads at once.

@@ -64,6 +64,8 @@ class Context {
   /// numerics_tag of the backend.
   std::string numerics() const;
   int threads() const { return exec_.threads(); }
+  /// Between two operations, at any time: no result depends on it.
+  void set_threads(int threads) { exec_.set_threads(threads); }
   Exec& exec() { return exec_; }
 
   /// The kernel table for float or double. UnsupportedError naming `op`: double is only computed by backend `spec`.

@@ -140,6 +140,16 @@ Exec::~Exec() {
   delete[] buffers_;
 }
 
+void Exec::set_threads(int threads) {
+  if (threads == threads_) return;
+  LATHE_CHECK(!pool_ || Pool::place.pool != pool_, "the number of threads cannot change inside a parallel loop");
+  Exec other(threads);
+  std::swap(buffers_[0], other.buffers_[0]);  // what the caller's thread uses in every loop
+  std::swap(threads_, other.threads_);
+  std::swap(buffers_, other.buffers_);
+  std::swap(pool_, other.pool_);
+}
+
 int Exec::thread() const { return pool_ && Pool::place.pool == pool_ ? Pool::place.thread : 0; }
 
 void Exec::parallel_tasks(std::int64_t tasks, void (*body)(void* state, std::int64_t task, int thread), void* state) {

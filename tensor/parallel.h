@@ -18,6 +18,8 @@ class Exec {
   Exec& operator=(const Exec&) = delete;
 
   int threads() const { return threads_; }
+  /// Between two loops; not from inside a task. InputError as the constructor's; then nothing has changed.
+  void set_threads(int threads);
 
   /// Calls body(state, task, thread) for every task in [0, tasks). One thread (or a call from inside a task): a plain loop in
   /// the caller's thread. Tasks must not depend on one another; every task runs, then the exception of the lowest task that

@@ -5,7 +5,8 @@
     seed_pipeline.py LATHE SHARED [--rows 4000] [--epochs 2] [--trials 8] [--seeds 7,8,9] [--python PYTHON]
 
 Equal on both sides: layers 1-4, hidden 64, 128 or 256, heads 2, 4 or 8, FFN 2-4x, dropout, learning rate, rows, epochs, batches of 32, BERT's
-vocabulary, stopping a trial after an epoch without a better validation accuracy, two threads. lathe's FFN takes whole multiples.
+vocabulary, stopping a trial after an epoch without a better validation accuracy, two threads. lathe's FFN takes whole multiples. Each side
+draws its own architectures, so the mean number of parameters in their layers (without embeddings) is printed too.
 PYTHON has torch, transformers, tokenizers and hyperopt.
 """
 import argparse
@@ -53,14 +54,19 @@ count = 0
 """
 
 
+def layer_parameters(layers, hidden, expansion):
+    return layers * hidden * hidden * (4 + 2 * expansion)
+
+
 def usual(args, seed):
     environment = dict(os.environ, OMP_NUM_THREADS="2")
     command = [args.python, os.path.join(args.shared, "peers", "seed_pipeline.py"), "--data", args.data, "--vocab", args.vocab, "--train-rows",
                str(args.rows), "--epochs", str(args.epochs), "--trials", str(args.trials), "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0: sys.exit(f"seed_pipeline: {done.stderr.strip().splitlines()[-1]}")
-    whole = json.loads(done.stdout.splitlines()[-1])
-    return whole["trials_per_hour"], whole["best"]
+    *trials, whole = map(json.loads, done.stdout.splitlines())
+    size = statistics.mean(layer_parameters(t["num_layers"], t["hidden_dim"], t["ffn_expansion"]) for t in trials)
+    return whole["trials_per_hour"], whole["best"], size
 
 
 def lathe(args, seed):
@@ -73,7 +79,8 @@ def lathe(args, seed):
         took = time.monotonic() - start  # reading, tokenizing and planning included
         if done.returncode != 0: sys.exit(f"seed_pipeline: {done.stderr.strip().splitlines()[-1]}")
         trials = [line for line in map(json.loads, done.stdout.splitlines()) if line["type"] == "trial"]
-        return 3600 * len(trials) / took, max(t["accuracy"] for t in trials if t["state"] == "complete")
+        size = statistics.mean(layer_parameters(p["layers"], p["hidden"], p["expansion"]) for p in (t["point"] for t in trials))
+        return 3600 * len(trials) / took, max(t["accuracy"] for t in trials if t["state"] == "complete"), size
 
 
 def main():
@@ -88,14 +95,15 @@ def main():
     args = parser.parse_args()
     args.data = os.path.join(args.shared, "data", "glue-sst2")
     args.vocab = os.path.join(args.shared, "data", "tokenizer", "bert", "bert-base-uncased-vocab.txt")
-    print("| seed | usual: trials an hour | best accuracy | lathe: trials an hour | best accuracy | ratio |\n|-:|-:|-:|-:|-:|-:|", flush=True)
+    side = "trials an hour | best accuracy | parameters"
+    print(f"| seed | usual: {side} | lathe: {side} | ratio |\n|-:|-:|-:|-:|-:|-:|-:|-:|", flush=True)
+    line = "| {} | {:.0f} | {:.4f} | {:,.0f} | {:.0f} | {:.4f} | {:,.0f} | {:.1f} |"
     rows = []
     for seed in map(int, args.seeds.split(",")):
         theirs, ours = usual(args, seed), lathe(args, seed)
         rows.append((*theirs, *ours, ours[0] / theirs[0]))
-        print(f"| {seed} | {theirs[0]:.0f} | {theirs[1]:.4f} | {ours[0]:.0f} | {ours[1]:.4f} | {rows[-1][-1]:.1f} |", flush=True)
-    mean = [statistics.mean(column) for column in zip(*rows)]
-    print(f"| mean | {mean[0]:.0f} | {mean[1]:.4f} | {mean[2]:.0f} | {mean[3]:.4f} | {mean[4]:.1f} |")
+        print(line.format(seed, *rows[-1]), flush=True)
+    print(line.format("mean", *(statistics.mean(column) for column in zip(*rows))))
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ Baseline Baseline::parse(std::string_view json, const std::string& where) {
 }
 
 Baseline train_baseline(const TrainingSetting& setting, const data::EncodedSplits& rows, std::uint64_t seed,
-                        const std::filesystem::path& file, const std::function<bool()>& stop_requested) {
+                        const std::filesystem::path& file, const std::function<bool()>& stop_requested, int threads) {
   const std::string identity = identity_of(setting, rows, seed);
   if (const auto found = kept(file, identity)) return *found;
-  Context context({.backend = setting.backend, .threads = 1, .seed = seed, .trial = kTrial});
+  Context context({.backend = setting.backend, .threads = threads, .seed = seed, .trial = kTrial});
   train::Trainer trainer(context, setting.base.architecture(setting.task), setting.base.training, rows.train, rows.valid);
   try {
     while (!trainer.done()) trainer.run_epoch(stop_requested);

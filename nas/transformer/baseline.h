@@ -24,7 +24,7 @@ struct Baseline {
 /// Trains setting.base. `file`: where the result is kept and found again (empty: nowhere); one that is damaged, or of another
 /// setting, seed or data, is made anew. Interrupted if stop_requested; NonFiniteError and MemoryLimitError of the training.
 Baseline train_baseline(const TrainingSetting& setting, const data::EncodedSplits& rows, std::uint64_t seed,
-                        const std::filesystem::path& file = {}, const std::function<bool()>& stop_requested = {});
+                        const std::filesystem::path& file = {}, const std::function<bool()>& stop_requested = {}, int threads = 1);
 
 /// Limits that targets mean: known quantities relative to the default's cost, measured ones to `baseline`. Without a baseline
 /// (planning) targets on measured quantities relative to the default are left out.

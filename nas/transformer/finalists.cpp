@@ -3,6 +3,7 @@
 #include <lathe/base/json_writer.h>
 #include <lathe/base/math.h>
 #include <lathe/base/text.h>
+#include <lathe/nas/thread_share.h>
 #include <lathe/nas/transformer/final_run_file.h>
 #include <lathe/nas/transformer/finalists.h>
 #include <lathe/nas/transformer/intervals.h>
@@ -12,7 +13,9 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace lathe::nas {
@@ -58,14 +61,14 @@ class FinalTraining {
                     .text();
   }
 
-  FinalRun run(const std::function<void(const FinalRun&, bool)>& report) {
+  FinalRun run(const std::function<void(const FinalRun&, bool)>& report, const ThreadShare& share) {
     if (std::optional<FinalRun> done = finished()) {
       report(*done, true);
       return *done;
     }
     make_folder(folder_);
     try {
-      train_and_test(report);
+      train_and_test(report, share);
     } catch (const NonFiniteError& error) {
       run_.failure = error.what();
     } catch (const MemoryLimitError& error) {
@@ -96,9 +99,9 @@ class FinalTraining {
     return {};
   }
 
-  void train_and_test(const std::function<void(const FinalRun&, bool)>& report) {
+  void train_and_test(const std::function<void(const FinalRun&, bool)>& report, const ThreadShare& share) {
     Context context(
-        {.backend = setting_.backend, .threads = 1, .seed = setting_.seed, .trial = stream_trial(finalist_, run_.seed)});
+        {.backend = setting_.backend, .threads = share.each(), .seed = setting_.seed, .trial = stream_trial(finalist_, run_.seed)});
     const fs::path checkpoint = folder_ / "checkpoint";
     std::optional<std::string> saved;
     if (fs::exists(checkpoint)) saved = read_file(checkpoint);
@@ -108,7 +111,10 @@ class FinalTraining {
     train::Trainer& trainer = *going_on;
     while (!trainer.done()) {
       try {
-        trainer.run_epoch(setting_.stop_requested);
+        trainer.run_epoch([&] {
+          context.set_threads(share.each());
+          return setting_.stop_requested();
+        });
       } catch (const train::Stopped&) {
         throw Interrupted();
       }
@@ -211,6 +217,7 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
     results[i].runs.resize(seeds);
   }
   std::atomic<std::size_t> next{0};
+  ThreadShare share(setting.workers);
   std::mutex mutex;
   std::exception_ptr failure;
   const auto work = [&] {
@@ -223,7 +230,8 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
           const std::lock_guard lock(mutex);
           if (setting.progress) setting.progress(finalists[i], run, done);
         };
-        results[i].runs[task % seeds] = FinalTraining(finalists[i], seed, data, setting).run(report);
+        const ThreadShare::Use use(share);
+        results[i].runs[task % seeds] = FinalTraining(finalists[i], seed, data, setting).run(report, share);
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();

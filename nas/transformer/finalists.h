@@ -55,7 +55,7 @@ struct FinalistSetting {
   train::Metric metric = train::Metric::kAccuracy;
   std::uint64_t seed = 1;  ///< of the study
   int seeds = 3;
-  int workers = 1;  ///< trainings at the same time, one thread each
+  int workers = 1;  ///< trainings at the same time; those that are over lend their thread
   std::string backend;
   const Encodings* encodings = nullptr;  ///< as TrainingSetting; without them all train on the rows given
   PredictLatency latency = {};           ///< null: no predicted latency in the costs

@@ -194,8 +194,10 @@ SegmentResult TrainingObjective::result_of(const Point& params, const train::Sco
 SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& segment, const Checkpoint& checkpoint) {
   const Candidate c = candidate(params);
   const nn::TransformerConfig architecture = c.architecture(setting_.task);
-  Context context(
-      {.backend = setting_.backend, .threads = 1, .seed = segment.seed, .trial = static_cast<std::uint64_t>(segment.trial)});
+  Context context({.backend = setting_.backend,
+                   .threads = segment.threads(),
+                   .seed = segment.seed,
+                   .trial = static_cast<std::uint64_t>(segment.trial)});
   try {
     const auto train = train_rows(c), valid = valid_rows(c);
     std::optional<std::string> saved;
@@ -203,7 +205,11 @@ SegmentResult TrainingObjective::run(const Point& params, const SegmentContext& 
     const std::unique_ptr<train::Trainer> going_on =
         train::go_on(std::move(saved), context, architecture, c.training, *train, *valid);
     train::Trainer& trainer = *going_on;
-    while (trainer.epoch() <= segment.index) trainer.run_epoch(segment.stop_requested);
+    const auto between_steps = [&] {
+      context.set_threads(segment.threads());
+      return segment.stop_requested();
+    };
+    while (trainer.epoch() <= segment.index) trainer.run_epoch(between_steps);
     const train::EpochResult& last = trainer.history()[static_cast<std::size_t>(segment.index)];
     if (trainer.epoch() < c.training.epochs) checkpoint.save(trainer.checkpoint());
     const bool metric_first = setting_.objectives.empty() || setting_.objectives[0] == quantity_of(setting_.base.training.metric);

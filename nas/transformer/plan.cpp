@@ -145,10 +145,11 @@ Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const Sear
   const double mean_larger = larger / static_cast<double>(order.size() - order.size() / 2);
   const double of_base = speed.epoch_seconds(static_cast<double>(base.epoch_flops));
   const auto w = static_cast<double>(workers);
-  const auto epochs = static_cast<double>(size.epochs), of_trial = epochs * mean * size.cheap_share;
+  const auto epochs = static_cast<double>(size.epochs), of_sample = epochs * mean * size.cheap_share;
+  const double of_trial = epochs * (size.larger ? (mean + mean_larger) / 2 : mean) * size.cheap_share;
   result.search_seconds = static_cast<double>(size.trials) * of_trial * size.kept_share / w;
   result.preparation_seconds = static_cast<double>(size.baselines) * epochs * of_base * size.cheap_share +
-                               static_cast<double>(size.calibrated) * (epochs * mean + of_trial) / w;
+                               static_cast<double>(size.calibrated) * (epochs * mean + of_sample) / w;
   if (size.shared_epochs > 0) {
     const double smallest = speed.epoch_seconds(static_cast<double>(sample.costs[order.front()].epoch_flops));
     const double largest = speed.epoch_seconds(static_cast<double>(sample.costs[order.back()].epoch_flops));
@@ -220,7 +221,9 @@ SearchSize resolve_finalists(double seconds, std::span<const double> epoch_secon
     const double ablations = size.ablations > 0 && size.finalists > 0
                                  ? static_cast<double>((size.ablations + 1) * size.seeds * size.epochs) * epoch_seconds[0]
                                  : 0;  // with as many seeds, behind the others
-    return *std::max_element(free.begin(), free.end()) + ablations / workers;
+    // Those that are through lend their threads to the others: four fifths of what they would idle is not lost.
+    const double ideal = std::accumulate(free.begin(), free.end(), 0.0) / workers;
+    return ideal + (*std::max_element(free.begin(), free.end()) - ideal) / 5 + ablations / workers;
   };
   while (size.finalists > 0 && takes() > seconds && shrink(size)) {
   }

@@ -58,9 +58,10 @@ struct SearchSize {
   std::int64_t shared_epochs = 0;  ///< of the training of weights that all architectures share (supernet_trainer.h) …
   std::int64_t shared_random = 0;  ///< … with so many drawn sub-networks a step, beside the largest and the smallest
   std::int64_t ablations = 0;      ///< one-step changes of the winner, trained beside it (ablations.h)
-  double cheap_share = 1;          ///< of the time of training in full that judging a candidate takes
-  double kept_share = 1;           ///< of the epochs of its trials that early stopping leaves: epochs_kept()
-  double other_seconds = 0;        ///< of everything else
+  bool larger = false;       ///< the sampler learns, and towards what models are good at: half its trials are of the larger half
+  double cheap_share = 1;    ///< of the time of training in full that judging a candidate takes
+  double kept_share = 1;     ///< of the epochs of its trials that early stopping leaves: epochs_kept()
+  double other_seconds = 0;  ///< of everything else
 };
 
 struct Estimate {

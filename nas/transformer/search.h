@@ -52,7 +52,7 @@ struct SearchJob {
   std::vector<std::pair<std::string, std::string>> commands;  ///< for the report
   std::string config;                                         ///< config.toml, for the report
 
-  int workers = 1;  ///< real ones, one thread each
+  int workers = 1;  ///< real ones; those that have nothing to do lend their thread
   StopFlag stop;
   std::uint64_t until_event = std::numeric_limits<std::uint64_t>::max();
   std::int64_t extend_to = 0;                             ///< raise the budget of a finished study to so many trials

@@ -37,9 +37,9 @@ train::Scores SupernetObjective::scores(const nn::TransformerConfig& architectur
   return train::score(train::predict(supernet_->network(context, architecture), valid_), valid_.labels);
 }
 
-SegmentResult SupernetObjective::evaluate(const Point& params) const {
+SegmentResult SupernetObjective::evaluate(const Point& params, int threads) const {
   const Candidate candidate = training_.candidate(params);
-  Context context({.backend = training_.setting().backend, .threads = 1});
+  Context context({.backend = training_.setting().backend, .threads = threads});
   try {
     const nn::Classifier model = supernet_->network(context, candidate.architecture(training_.setting().task));
     const train::Scores scores = train::score(train::predict(model, valid_), valid_.labels);
@@ -67,7 +67,7 @@ SegmentResult SupernetObjective::run(const Point& params, const SegmentContext& 
     if (const auto found = results_.find(key); found != results_.end()) return found->second;
   }
   if (segment.stop_requested()) throw Interrupted();
-  SegmentResult result = evaluate(params);
+  SegmentResult result = evaluate(params, segment.threads());
   const std::lock_guard lock(mutex_);
   return results_.emplace(key, std::move(result)).first->second;
 }

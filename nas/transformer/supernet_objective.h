@@ -30,7 +30,7 @@ class SupernetObjective final : public Objective {
   train::Scores scores(const nn::TransformerConfig& architecture) const;
 
  private:
-  SegmentResult evaluate(const Point& params) const;
+  SegmentResult evaluate(const Point& params, int threads) const;
   std::shared_ptr<const Supernet> supernet_;
   const TrainingObjective& training_;
   const data::EncodedDataset& valid_;

@@ -37,6 +37,22 @@ TEST_CASE("every task runs once, for any number of tasks and threads") {
   }
 }
 
+TEST_CASE("the number of threads changes between loops") {
+  Exec exec(1);
+  for (const int threads : {3, 1, 2, 8, 2, 1, 4}) {
+    exec.set_threads(threads);
+    CHECK(exec.threads() == threads);
+    CHECK(counts(exec, 100) == std::vector<int>(100, 1));
+    for (int thread = 0; thread < threads; ++thread) *static_cast<char*>(exec.scratch(thread, 100)) = 1;
+    *static_cast<char*>(exec.shared_scratch(100)) = 1;
+  }
+  CHECK_THROWS_AS(exec.set_threads(0), InputError);
+  CHECK_THROWS_AS(exec.set_threads(1025), InputError);
+  CHECK(exec.threads() == 4);
+  CHECK(counts(exec, 9) == std::vector<int>(9, 1));
+  CHECK_THROWS_AS(parallel(exec, 4, [&](std::int64_t, int) { exec.set_threads(2); }), InternalError);
+}
+
 TEST_CASE("two threads never hold the same number at once") {
   Exec exec(4);
   std::atomic<int> busy[4] = {};

@@ -120,6 +120,6 @@ TEST_CASE("a folder that holds a run is not overwritten") {
   std::filesystem::remove("out/results.json");
   write("out/study.db", "");
   CHECK(error_of({"search", "reviews.tsv", "--out", "out"}) ==
-        "out holds an unfinished study; use --out NEW, --resume out to go on, or --force to replace");
+        "out holds a study without results; use --out NEW, --resume out to go on, or --force to replace");
   CHECK(read("out/study.db").empty());
 }

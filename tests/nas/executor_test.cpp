@@ -1,5 +1,8 @@
 // One study whatever runs it: workers, checkpoints, observers; studies that end and are extended.
+#include <barrier>
+#include <mutex>
 #include <set>
+#include <vector>
 
 #include "tests/nas/executor_support.h"
 
@@ -132,6 +135,28 @@ TEST_CASE("executor: checkpoints carry state between segments and are only a cac
   CHECK(with.loaded == 12 * 7);
   CHECK(with.steps == 12 * 8);
   CHECK(without.steps == 12 * 36);
+}
+
+TEST_CASE("executor: workers that wait lend their threads") {
+  for (const int trials : {1, 3}) {
+    StudyHeader header = plain_header(trials);
+    header.virtual_workers = trials;
+    std::barrier together(trials);
+    std::mutex mutex;
+    std::vector<int> seen;
+    const auto objective = objective_of([](const Point&) { return Plan{}; },
+                                        [&](const Point&, const SegmentContext& c, const Checkpoint&) {
+                                          together.arrive_and_wait();
+                                          const int threads = c.threads();
+                                          together.arrive_and_wait();
+                                          const std::lock_guard lock(mutex);
+                                          seen.push_back(threads);
+                                          return SegmentResult::of(1);
+                                        });
+    CHECK(execute(header, *objective, *memory_storage(header), with_workers(6)).finished);
+    CHECK(seen == std::vector<int>(static_cast<std::size_t>(trials), 6 / trials));
+  }
+  CHECK(SegmentContext().threads() == 1);
 }
 
 TEST_CASE("executor: an observer sees every event once and in order") {

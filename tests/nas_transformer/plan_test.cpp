@@ -65,6 +65,11 @@ TEST_CASE("estimate: what comes before and behind, and what is cheaper") {
   CHECK(e.search_seconds == doctest::Approx(8 * 2 * 1.625 / 8 / 2));
   CHECK(e.preparation_seconds == doctest::Approx(2 * 1.5 / 4 + 30 * 2 * 1.625 * 1.25 / 2 + 5 * (3 + 0.5 + 2 * 1.625) / 2));
   CHECK(e.ablation_seconds == doctest::Approx(4 * 2 * 2 * 2.5 / 2));
+  SearchSize learning = size;  // a calibration draws from the whole space all the same
+  learning.larger = true;
+  const Estimate l = estimate(s, speed(), learning, fallback, 2);
+  CHECK(l.search_seconds == doctest::Approx(8 * 2 * (1.625 + 2.5) / 2 / 8 / 2));
+  CHECK(l.preparation_seconds == e.preparation_seconds);
   CHECK(e.total() == doctest::Approx(e.search_seconds + e.preparation_seconds + e.finalist_seconds + e.ablation_seconds + 7));
   size.finalists = 0;  // nothing is trained again
   CHECK(estimate(s, speed(), size, fallback, 2).finalist_seconds == 0);
@@ -109,7 +114,7 @@ TEST_CASE("finalists take the time that is left") {
   CHECK(sizes(-10, 1) == Sizes{1, 1, 1});
   CHECK(sizes(5 * 5 * 8.5, 1) == Sizes{3, 5, 5});  // two more seeds
   CHECK(sizes(1e9, 1) == Sizes{3, 9, 5});
-  CHECK(sizes(20, 4) == Sizes{3, 1, 5});                                               // the longest training
+  CHECK(sizes(13, 4) == Sizes{3, 1, 5});  // the longest training would take 20 by one thread
   CHECK(resolve_finalists(100, std::vector<double>{1}, 1, wanted, 1).finalists == 1);  // there are no more
   CHECK(resolve_finalists(1e9, {}, 1, wanted, 1).finalists == 0);
 }

@@ -57,6 +57,19 @@ TEST_CASE("a training goes on from any step, to the same bits") {
   }
 }
 
+TEST_CASE("the number of threads may change between steps, and no bit with it") {
+  const data::EncodedDataset train = rows(37, 1), valid = rows(20, 2);
+  Session whole(training(), train, valid), changing(training(), train, valid);
+  whole.finish();
+  int step = 0;
+  while (!changing.trainer.done())
+    changing.trainer.run_epoch([&] {
+      changing.context.set_threads(1 + (step++ * 5) % 4);
+      return false;
+    });
+  CHECK(outcome(changing) == outcome(whole));
+}
+
 TEST_CASE("go_on: from a checkpoint to the same bits, from none or a damaged one at the beginning") {
   const data::EncodedDataset train = rows(37, 1), valid = rows(20, 2);
   Session whole(training(), train, valid);
