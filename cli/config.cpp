@@ -263,6 +263,24 @@ const Settings& Config::settings(std::string_view path) const { return typed<Set
 fs::path Config::file(std::string_view path) const { return resolved(text(path), entry(path).folder); }
 double Config::seconds(std::string_view path) const { return text(path).empty() ? 0 : parse_duration(text(path)).value_or(0); }
 
+std::vector<std::string> Config::unused() const {
+  const std::string& evaluate = text("search.evaluate");
+  const auto used = [&](const Key& key) {
+    if (key.path == "latency.from") return needs_latency(*this);
+    if (key.table() == "supernet") return evaluate == "inherited";
+    if (key.table() != "proxy" || evaluate == "proxy") return true;
+    const bool of_calibration = key.path == "proxy.architectures" || key.path == "proxy.threshold" || key.path == "proxy.force";
+    return of_calibration && evaluate == "inherited";
+  };
+  std::vector<std::string> out;
+  for (const Key& key : config_keys())
+    if (!used(key) && value(key.path) != key.fallback)
+      out.push_back(str(prefix(origin(key.path)), key.path, " = ", shown(value(key.path)), " has no effect: ",
+                        key.path == "latency.from" ? std::string("no objective, limit or target is a latency")
+                                                   : str("search.evaluate is \"", evaluate, "\"")));
+  return out;
+}
+
 void Config::check() const {
   const auto fail = [this](std::string_view path, const std::string& what) {
     throw InputError(str(prefix(origin(path)), path, " = ", shown(value(path)), what));

@@ -113,6 +113,8 @@ class Config {
 
   /// What single keys cannot say: hidden divisible by heads, shares of the split, …
   void check() const;
+  /// What was set and says nothing of this search, a sentence each: [supernet] and [proxy] where search.evaluate names them not, …
+  std::vector<std::string> unused() const;
 
   enum class Comments : std::uint8_t { none, help };
   /// Every key with its value in force. Reading it back gives an equal configuration. `folder`: where the file will lie;

@@ -133,7 +133,9 @@ const std::vector<std::pair<std::string, std::string>>& topic_pages() {
        "Without a command a study is asked and told: lathe help study create, lathe help study ask.\n"},
       {"exit-codes",
        "0    done\n"
-       "1    done, but the answer is no: check --strict found warnings, a score is below --min, training diverged\n"
+       "1    done, but the answer is no: a limit or target does not hold for the winner, a proxy was refused, no trial was "
+       "completed,\n"
+       "     training diverged, check --strict found warnings, a score is below --min\n"
        "2    user error: command line, configuration, data\n"
        "3    infrastructure: disk, memory, database. What was done is kept; the same command goes on\n"
        "4    a bug in lathe: please report it\n"

@@ -94,6 +94,15 @@ void SearchProgress::resumed(const VirtualTime& engine) {
     console_.note(str("resume  at commit ", engine.events(), ": ", done_, " of ", setup_.trials, " trials are done"));
 }
 
+/// What is no objective: those are said already.
+std::vector<std::pair<std::string, std::int64_t>> SearchProgress::facts(const Trial& trial) const {
+  auto facts = setup_.facts(trial.point);
+  std::erase_if(facts, [&](const auto& fact) {
+    return std::find(setup_.metrics.begin(), setup_.metrics.end(), fact.first) != setup_.metrics.end();
+  });
+  return facts;
+}
+
 void SearchProgress::print_trial(const Trial& trial, bool best, std::uint64_t commit) {
   if (mode_ == Mode::json) {
     console_.json_line("trial", [&](JsonWriter& json) {
@@ -106,14 +115,14 @@ void SearchProgress::print_trial(const Trial& trial, bool best, std::uint64_t co
           json.null();
         }
       }
-      for (const auto& [name, value] : setup_.facts(trial.point)) json.member(name, value);
+      for (const auto& [name, value] : facts(trial)) json.member(name, value);
       json.member("best", best).member("commit", commit).key("point").raw(trial.point.json());
       if (!trial.note.empty()) json.member("note", trial.note);
     });
   } else if (mode_ == Mode::lines) {
     std::string line = str("time=", fixed(elapsed(), 1), " trial=", trial.number, " state=", state_name(trial.state));
     for (std::size_t i = 0; i < trial.values.size(); ++i) line += str(" ", setup_.metrics[i], "=", shown_value(trial.values[i]));
-    for (const auto& [name, value] : setup_.facts(trial.point)) line += str(" ", name, "=", value);
+    for (const auto& [name, value] : facts(trial)) line += str(" ", name, "=", value);
     line += str(best ? " best=yes" : "", " commit=", commit, " done=", done_, "/", setup_.trials);
     if (!trial.note.empty()) line += " note=" + json_quote(trial.note);
     console_.note(line);

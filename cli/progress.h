@@ -66,6 +66,7 @@ class SearchProgress final : public nas::Observer {
   };
 
   void count(const nas::Trial& trial);
+  std::vector<std::pair<std::string, std::int64_t>> facts(const nas::Trial& trial) const;
   void print_trial(const nas::Trial& trial, bool best, std::uint64_t commit);
   void draw();
   void tick();

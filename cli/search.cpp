@@ -42,7 +42,7 @@ class Search {
   int run() {
     if (invocation_.has("--threads") && invocation_.value("--threads") != "1")
       throw InputError(str("--threads ", invocation_.value("--threads"),
-                           ": a search trains each candidate with one thread; --workers trains several at the same time"));
+                           ": a search trains candidates side by side; --workers says with how many threads"));
     if (invocation_.has("--resume")) {
       folder_ = invocation_.value("--resume");
       job_.extend_to = extended_budget(invocation_, config_);
@@ -70,6 +70,7 @@ class Search {
     require_free_folder(config_, invocation_.has("--force"));
     const nas::StudyHeader header = study_header(config_, "");  // throws before anything is read or written
     if (!config_.text("search.warm_start").empty()) earlier_trials(config_, header);
+    for (const std::string& setting : config_.unused()) console_.warn(setting);
     load();
     check_evaluation(config_, data_, header, preparation_);
     const bool dry = invocation_.has("--dry-run");
@@ -91,10 +92,15 @@ class Search {
 
   /// Of search.time what the study left.
   void use_the_rest(const nas::History& history, double searched, nas::SearchJob& job) {
+    const nas::SearchSize& wanted = plan_.wanted;
     resolve_finalists(config_, plan_, seconds_so_far(), searched, history, job);
     job_.finalists = job.finalists = config_.integer("finalists.count");
     job_.seeds = job.seeds = config_.integer("finalists.seeds");
     job.finalist_epochs = config_.integer("finalists.epochs");
+    if (job.finalists < wanted.finalists || job.seeds < wanted.seeds || job.finalist_epochs < wanted.finalist_epochs)
+      console_.note(str("retrain ", plural(job.finalists, "finalist"), " x ", plural(job.seeds, "seed"), ", ",
+                        plural(job.finalist_epochs, "epoch"), " instead of ", wanted.finalists, " x ", wanted.seeds, ", ",
+                        wanted.finalist_epochs, ": the time asked for leaves no more"));
     write_file_atomic(folder_ / "config.toml", config_.to_toml(Config::Comments::help, folder_, is_for_training));
     job.config = config_.to_toml(Config::Comments::none, folder_, is_for_training);
   }
@@ -168,7 +174,7 @@ class Search {
     job_.data_name = config_.file("data.train").filename().string();
     job_.warnings = data_.warnings;
     job_.config = config_.to_toml(Config::Comments::none, folder_, is_for_training);
-    job_.commands = {{"Search again, to the same study hash", "lathe search config.toml --out again"},
+    job_.commands = {{"Search again, to the same study hash", "lathe search " + folder_name(folder_) + "/config.toml --out again"},
                      {"Print the study hash", "lathe study hash " + folder_name(folder_)},
                      {"Classify a text", "lathe predict " + folder_name(folder_) + "/model \"your text\""}};
     job_.workers = worker_count(config_);

@@ -225,7 +225,8 @@ void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, dou
       foreseen += static_cast<double>(trial.reports.size()) * epoch_seconds(objective.cost(trial.point)) / job.workers;
     if (foreseen > 0) slower = std::clamp(searched / foreseen, 1.0, 2.0);
   }
-  const nas::SearchSize& wanted = plan.wanted;
+  nas::SearchSize wanted = plan.wanted;
+  wanted.epochs = config.integer("train.epochs");  // the plan may have made it smaller
   std::vector<double> best;
   double of_base = 0;
   for (const nas::Finalist& finalist :

@@ -154,6 +154,7 @@ class Run {
   }
 
   void fail(std::exception_ptr error) {
+    ended_.store(true, std::memory_order_relaxed);  // first: who holds the lock may be waiting for events that never come
     const std::lock_guard lock(mutex_);
     if (!error_) error_ = std::move(error);
     end();
@@ -254,6 +255,7 @@ class Run {
   /// Lets the study go as far as the results allow and offers what may run. False: finished, or time to stop.
   bool advance() {
     for (;;) {
+      if (stopping()) return false;
       if (storage_.shared()) {
         catch_up(storage_.events(engine_.events()));
         take_results();

@@ -198,10 +198,11 @@ double epochs_kept(const StudyHeader& header, std::int64_t epochs) {
 namespace {
 
 /// One training of finalists less: fewer seeds, then fewer finalists, then fewer epochs. False: there is nothing to take away.
-bool shrink(SearchSize& size) {
-  for (std::int64_t* const part : {&size.seeds, &size.finalists, &size.finalist_epochs})
+bool shrink(SearchSize& size, std::int64_t least_epochs) {
+  for (std::int64_t* const part : {&size.seeds, &size.finalists})
     if (*part > 1) return --*part, true;
-  return false;
+  if (size.finalist_epochs <= least_epochs) return false;
+  return --size.finalist_epochs, true;
 }
 
 }  // namespace
@@ -225,7 +226,7 @@ SearchSize resolve_finalists(double seconds, std::span<const double> epoch_secon
     const double ideal = std::accumulate(free.begin(), free.end(), 0.0) / workers;
     return ideal + (*std::max_element(free.begin(), free.end()) - ideal) / 5 + ablations / workers;
   };
-  while (size.finalists > 0 && takes() > seconds && shrink(size)) {
+  while (size.finalists > 0 && takes() > seconds && shrink(size, std::min(size.epochs, size.finalist_epochs))) {
   }
   if (size.seeds < wanted.seeds || size.finalists < std::min(wanted.finalists, most)) return size;
   while (size.finalists > 0 && size.seeds < 3 * wanted.seeds) {
@@ -242,7 +243,7 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
   SearchSize size = wanted;
   const auto finalists = [&] { return estimate(sample, speed, size, base, workers).finalist_seconds; };
   // Finalists first, until they leave room for a search.
-  while (finalists() > 0.4 * seconds && shrink(size)) {
+  while (finalists() > 0.4 * seconds && shrink(size, 1)) {
   }
   if (size.finalist_epochs < wanted.finalist_epochs) size.epochs = std::min(size.epochs, size.finalist_epochs);
   const double reserved = size.finalists > 0 ? 0.25 * seconds : 0;

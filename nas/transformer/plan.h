@@ -83,8 +83,9 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
                         const CandidateCost& base, int workers);
 
 /// Once the study is done: the finalists that `seconds` are enough for. As `wanted` where they fit; else fewer seeds, then fewer
-/// finalists, then fewer epochs, but never less than one of each; where time would be left over, more seeds (up to three times as
-/// many). `epoch_seconds`: of the best trials, the best first, and `of_base`: of the default.
+/// finalists, then fewer epochs, but not fewer than a trial had (wanted.epochs) and never less than one of the others; where time
+/// would be left over, more seeds (up to three times as many). `epoch_seconds`: of the best trials, the best first, and `of_base`:
+/// of the default.
 SearchSize resolve_finalists(double seconds, std::span<const double> epoch_seconds, double of_base, const SearchSize& wanted,
                              int workers);
 

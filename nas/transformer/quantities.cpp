@@ -107,6 +107,9 @@ Target parse_target(std::string_view text) {
   const auto number = parse_double(right);
   if (!number || !std::isfinite(*number)) bad_target(text, str("`", right, "` is not a number"));
   target.number = *number;
+  const bool share = target.quantity == Quantity::kAccuracy || target.quantity == Quantity::kMacroF1;
+  if (share && target.at_least && !target.of_default && *number > 1)
+    bad_target(text, str(info(target.quantity).name, " is at most 1"));
   return target;
 }
 

@@ -181,7 +181,7 @@ TEST_CASE("resuming takes nothing silently that it would not obey") {
   CHECK(error_of({"train", "--resume", "t"}) ==
         "t/checkpoint: the checkpoint is of another training: epochs is 2 there and 3 here; remove it to train from the beginning");
   CHECK(error_of({"search", "lathe.toml", "--threads", "7"}) ==
-        "--threads 7: a search trains each candidate with one thread; --workers trains several at the same time");
+        "--threads 7: a search trains candidates side by side; --workers says with how many threads");
 }
 
 TEST_CASE("a renamed run whose study lies elsewhere does not begin another one") {

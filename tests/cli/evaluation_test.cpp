@@ -200,6 +200,22 @@ TEST_CASE("what cannot be is said before anything is written, by a dry run too")
             "does not lie in [space]");
 }
 
+TEST_CASE("settings without effect are told") {
+  const Workplace place;
+  write_shared();
+  const auto warnings = [](std::vector<std::string> options) {
+    std::vector<std::string> all = {"search", "shared.toml", "--dry-run"};
+    all.insert(all.end(), options.begin(), options.end());
+    const Answer answer = call(all);
+    CHECK(answer.code == 0);
+    return answer.err;
+  };
+  CHECK_FALSE(has(warnings({}), "no effect"));
+  CHECK(has(warnings({"--set", "proxy.steps=0.5"}), "--set: proxy.steps = 0.5 has no effect: search.evaluate is \"inherited\""));
+  CHECK(has(warnings({"--set", "search.evaluate=train"}), "supernet.epochs = 2 has no effect: search.evaluate is \"train\""));
+  CHECK(has(warnings({"--latency-from", "nowhere"}), "has no effect: no objective, limit or target is a latency"));
+}
+
 TEST_CASE("a target relative to the default is judged by what judges the candidates") {
   const Workplace place;
   write_shared();

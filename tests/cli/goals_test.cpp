@@ -117,6 +117,9 @@ TEST_CASE("the smallest model that is good enough") {
   for (const auto& t : results.at("trials"))
     if (t.at("measures").back().at(1) <= 0) smallest = std::min(smallest, t.at("value").get<double>());
   CHECK(results.at("models").at(results.at("winner").get<std::size_t>()).at("params").get<double>() == smallest);
+  CHECK(has(answer.err, " params="));
+  for (std::size_t at = 0; (at = answer.err.find(" params=", at)) != std::string::npos; ++at)  // an objective is printed once
+    CHECK(answer.err.find(" params=", at + 1) > answer.err.find('\n', at));
 }
 
 TEST_CASE("vocabulary and length are searched: rows, model and its tokenizer are those of the winner") {

@@ -54,6 +54,19 @@ TEST_CASE("executor: killed at any call of the storage, resumed to the same stud
   MESSAGE(kills << " kills in 30 studies");
 }
 
+TEST_CASE("executor: a full disk ends the run, whoever meets it, and nothing is lost") {
+  const StudyHeader header = nas::test::small_header(7, 20);
+  const std::string hash = reference_hash(header);
+  const auto storage = memory_storage(header);
+  for (int round = 0; round < 20; ++round) {
+    FullStorage full(*storage, round % 3);
+    ShakyObjective objective(static_cast<std::uint64_t>(round), 50, 0);
+    CHECK(message_of<InfrastructureError>([&] { execute(header, objective, full, with_workers(3)); }) == "no space left on device");
+  }
+  ShakyObjective objective(1, 50, 0);
+  CHECK(execute(header, objective, *storage, with_workers(2)).hash == hash);
+}
+
 TEST_CASE("executor: several processes on one storage, one of which dies") {
   const StudyHeader header = nas::test::small_header(8, 30);
   const std::string hash = reference_hash(header);

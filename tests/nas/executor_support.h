@@ -104,10 +104,10 @@ class DyingStorage final : public Storage {
   std::atomic<bool> dead_{false};
 };
 
-/// A storage that loses leases: some can be taken over at once, some results are refused, heartbeats may not arrive.
-class FickleStorage final : public Storage {
+/// Passes every call on. Shared, whatever the storage behind it says.
+class StorageOver : public Storage {
  public:
-  FickleStorage(Storage& storage, std::uint64_t seed) : storage_(storage), chance_(random_key(seed, 0, "fickle")) {}
+  explicit StorageOver(Storage& storage) : storage_(storage) {}
   std::string name() const override { return storage_.name(); }
   std::string header() const override { return storage_.header(); }
   bool shared() const override { return true; }
@@ -117,22 +117,49 @@ class FickleStorage final : public Storage {
   }
   bool offer(std::uint64_t at, std::span<const Task> tasks) override { return storage_.offer(at, tasks); }
   std::optional<Lease> claim(const std::string& owner, std::chrono::milliseconds lease, int max) override {
+    return storage_.claim(owner, lease, max);
+  }
+  int renew(const std::string& owner, std::chrono::milliseconds lease) override { return storage_.renew(owner, lease); }
+  bool release(const Lease& lease, Release how, const std::string& reason) override { return storage_.release(lease, how, reason); }
+  bool submit(const Lease& lease, const SegmentResult& result) override { return storage_.submit(lease, result); }
+  std::vector<TaskRow> tasks() override { return storage_.tasks(); }
+  int abandon(const std::string& owner, const std::string& reason) override { return storage_.abandon(owner, reason); }
+  void reset_failures() override { storage_.reset_failures(); }
+
+ protected:
+  Storage& storage_;
+};
+
+/// A storage whose log can take no more after some appends: the disk is full.
+class FullStorage final : public StorageOver {
+ public:
+  FullStorage(Storage& storage, int appends) : StorageOver(storage), left_(appends) {}
+  bool append(std::uint64_t from, std::span<const Event> events, const Space& space) override {
+    if (left_-- <= 0) throw InfrastructureError("no space left on device");
+    return StorageOver::append(from, events, space);
+  }
+
+ private:
+  int left_;
+};
+
+/// A storage that loses leases: some can be taken over at once, some results are refused, heartbeats may not arrive.
+class FickleStorage final : public StorageOver {
+ public:
+  FickleStorage(Storage& storage, std::uint64_t seed) : StorageOver(storage), chance_(random_key(seed, 0, "fickle")) {}
+  std::optional<Lease> claim(const std::string& owner, std::chrono::milliseconds lease, int max) override {
     const bool runs_out = happens(0.2);
     return storage_.claim(owner, runs_out ? std::chrono::milliseconds(0) : lease, max);
   }
   int renew(const std::string& owner, std::chrono::milliseconds lease) override {
     return happens(0.5) ? 0 : storage_.renew(owner, lease);
   }
-  bool release(const Lease& lease, Release how, const std::string& reason) override { return storage_.release(lease, how, reason); }
   bool submit(const Lease& lease, const SegmentResult& result) override {
     if (!happens(0.1)) return storage_.submit(lease, result);
     ++refused;
     storage_.release(lease, Release::failed, "the lease was lost");
     return false;
   }
-  std::vector<TaskRow> tasks() override { return storage_.tasks(); }
-  int abandon(const std::string& owner, const std::string& reason) override { return storage_.abandon(owner, reason); }
-  void reset_failures() override { storage_.reset_failures(); }
   std::atomic<int> refused{0};
 
  private:
@@ -140,7 +167,6 @@ class FickleStorage final : public Storage {
     const std::lock_guard lock(mutex_);
     return chance_.uniform() < probability;
   }
-  Storage& storage_;
   std::mutex mutex_;
   Random chance_;
 };

@@ -111,7 +111,7 @@ TEST_CASE("finalists take the time that is left") {
   CHECK(sizes(5 * 8.5, 1) == Sizes{3, 1, 5});
   CHECK(sizes(5 * 8.5 - 1, 1) == Sizes{2, 1, 5});
   CHECK(sizes(5 * 3.5 - 1, 1) == Sizes{1, 1, 4});
-  CHECK(sizes(-10, 1) == Sizes{1, 1, 1});
+  CHECK(sizes(-10, 1) == Sizes{1, 1, 3});          // not less than a trial had: that would be another model
   CHECK(sizes(5 * 5 * 8.5, 1) == Sizes{3, 5, 5});  // two more seeds
   CHECK(sizes(1e9, 1) == Sizes{3, 9, 5});
   CHECK(sizes(13, 4) == Sizes{3, 1, 5});  // the longest training would take 20 by one thread

@@ -104,6 +104,9 @@ TEST_CASE("targets: one form, and messages for everything else") {
         "limits.target \"accuracy >= 0.9 * baseline\": `baseline` is no architecture to compare with, expected default");
   CHECK(refusal("accuracy >= most") == "limits.target \"accuracy >= most\": `most` is not a number");
   CHECK(refusal("accuracy >= nan") == "limits.target \"accuracy >= nan\": `nan` is not a number");
+  CHECK(refusal("accuracy >= 80") == "limits.target \"accuracy >= 80\": accuracy is at most 1");
+  CHECK(parse_target("accuracy >= 1").number == 1);
+  CHECK(parse_target("accuracy >= 1.2 * default").number == 1.2);
   CHECK(refusal("accuracy >= * default") == "limits.target \"accuracy >= * default\": `` is not a number");
 }
 
