@@ -212,8 +212,14 @@ std::string help_text(std::string_view topic) {
   if (!family.empty()) return family;
   for (const auto& [name, page] : topic_pages())
     if (name == topic) return page;
-  if (const Key* key = find_key(topic))
-    return str(key->path, " = ", shown(key->fallback), "\n", wrap(str(key->help, "; ", key->expected()), kWidth, "  "));
+  std::string keys;  // one, or a table's
+  for (const Key& key : config_keys()) {
+    if (key.path == topic || key.table() == topic)
+      keys += str(key.path, " = ", shown(key.fallback), "\n", wrap(str(key.help, "; ", key.expected()), kWidth, "  "));
+    const std::string table(key.table());
+    if (!table.empty() && std::find(names.begin(), names.end(), table) == names.end()) names.push_back(table);
+  }
+  if (!keys.empty()) return keys;
   const auto near = nearest(topic, names);
   throw InputError(str("no help on `", topic, "`; ", near ? str("did you mean ", *near, "?") : "topics: " + join(names, ", ")));
 }

@@ -80,6 +80,11 @@ TEST_CASE("mistakes on the command line") {
         "mysql://…: unknown kind of storage; expected a file, sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE");
   CHECK(error_of({"study", "hash", "reviews.tsv"}).find("reviews.tsv") != std::string::npos);
   CHECK(error_of({"help", "serach"}) == "no help on `serach`; did you mean search?");
+  CHECK(error_of({"help", "limit"}) == "no help on `limit`; did you mean limits?");
+  const std::string limits = call({"help", "limits"}).out;  // a table's keys
+  CHECK(has(limits, "limits.latency_ms = "));
+  CHECK(has(limits, "limits.target = "));
+  CHECK_FALSE(has(limits, "finalists."));
 }
 
 TEST_CASE("mistakes in the data") {
