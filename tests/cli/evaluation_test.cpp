@@ -204,8 +204,8 @@ TEST_CASE("settings without effect are told") {
   const Workplace place;
   write_shared();
   const auto warnings = [](std::vector<std::string> options) {
-    std::vector<std::string> all = {"search", "shared.toml", "--dry-run"};
-    all.insert(all.end(), options.begin(), options.end());
+    std::vector<std::string> all = {"search", "shared.toml", "--set", "search.evaluate=inherited", "--dry-run"};
+    all.insert(all.end(), options.begin(), options.end());  // a later --set wins
     const Answer answer = call(all);
     CHECK(answer.code == 0);
     return answer.err;
