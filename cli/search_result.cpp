@@ -72,22 +72,11 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   }
   std::string out = str("test: ", with_commas(results.data.test_rows),
                         " rows, read once; mean and 95 % interval over seeds and rows\n", result_table(results));
-  const std::vector<std::string>& hints = results.study.hints;  // among the sentences
-  for (const std::string& sentence : nas::verdict_sentences(results))
-    out += str(std::find(hints.begin(), hints.end(), sentence) == hints.end() ? "note    " : "hint    ", sentence, "\n");
-  out += front_line(outcome, folder);
-  if (results.winner >= 0) {
-    const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
-    for (const nas::TargetCheck& check : winner.targets) {
-      const nas::Quantity quantity = nas::parse_target(check.text).quantity;
-      out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
-                 shown(check.bound),
-                 nas::is_measured(quantity)            ? " (validation, retrained alike)"
-                 : quantity == nas::Quantity::kLatency ? " (predicted)"
-                                                       : "",
-                 "\n");
-    }
+  for (const nas::VerdictLine& line : nas::verdict_lines(results)) {
+    const std::string kind = nas::kind_name(line.kind);
+    out += str(kind, std::string(8 - kind.size(), ' '), line.text, "\n");
   }
+  out += front_line(outcome, folder);
   if (results.winner >= 0) {
     out += "winner ";
     for (const auto& [name, value] : results.models[static_cast<std::size_t>(results.winner)].parameters)

@@ -36,8 +36,7 @@ std::string test_section(const RunResults& r) {
                         " test rows, read once after the search; mean and 95 % interval over seeds and rows. The weights here are "
                         "those of seed ",
                         r.winner_seed, ".\n\n", model_table_markdown(r), "\n");
-  for (const std::string& sentence : verdict_sentences(r)) out += "- " + markdown_text(sentence) + "\n";
-  return out + "\n";
+  return out + verdict_markdown(r) + "\n";
 }
 
 std::string origin_section(const RunResults& r) {

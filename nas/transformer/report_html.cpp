@@ -74,7 +74,7 @@ std::string verdict_rows(const RunResults& r, bool latency) {
 }
 
 std::string verdict(const RunResults& r) {
-  const bool latency = std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
+  const bool latency = any_latency(r);
   std::vector<std::string> names = {"model", "#test " + r.metric, "#95 % interval", "#validation"};
   if (latency) names.push_back("#latency, ms");
   names.insert(names.end(), {"#parameters", "#size", "#accuracy vs default"});
@@ -83,12 +83,9 @@ std::string verdict(const RunResults& r) {
                         " test rows, read once; mean and 95&nbsp;% interval over seeds and rows. The winner was chosen by "
                         "validation.</p>\n");
   std::string said;
-  for (const std::string& sentence : verdict_sentences(r)) {
-    const bool hint = std::find(r.study.hints.begin(), r.study.hints.end(), sentence) != r.study.hints.end();
-    said += str("<li", hint ? " class=\"warn\"" : "", ">", escape_html(sentence), "</li>\n");
-  }
-  for (const ModelRow& m : r.models)
-    for (const std::string& text : m.violations) said += "<li class=\"warn\">" + escape_html(m.name + ": " + text) + "</li>\n";
+  for (const VerdictLine& line : verdict_lines(r))
+    said += str("<li", line.warn ? " class=\"warn\"" : "", ">", line.kind == VerdictLine::Kind::target ? "target " : "",
+                escape_html(line.text), "</li>\n");
   for (const std::string& warning : r.data.warnings) said += "<li class=\"warn\">data: " + escape_html(warning) + "</li>\n";
   return section("verdict", "Verdict", out + (said.empty() ? "" : "<ul class=\"say\">\n" + said + "</ul>\n"));
 }

@@ -3,11 +3,13 @@
 #include <lathe/nas/transformer/report_text.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace lathe::nas {
 namespace {
 
 constexpr std::size_t kTrialsShown = 10;
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 std::string data_markdown(const RunResults& r) {
   const DataSummary& d = r.data;
@@ -25,19 +27,45 @@ std::string data_markdown(const RunResults& r) {
   return out;
 }
 
+/// Of several objectives: what they are, and the trials that nothing dominates.
+std::string front_markdown(const RunResults& r) {
+  constexpr std::size_t kFrontShown = 30;
+  const std::string sentence = objectives_sentence(r);
+  if (sentence.empty()) return "";
+  const std::vector<std::size_t> front = front_trials(r);
+  const std::size_t shown = std::min(kFrontShown, front.size());
+  std::string out = "\n" + markdown_text(sentence) + ".\n", head = "\n| trial |", rule = "\n|-:|";
+  if (front.empty()) return out;
+  if (shown < front.size()) out += str("\nThe first ", shown, " of ", front.size(), ":\n");
+  for (const auto& [name, direction] : r.study.objectives) head += " " + markdown_text(name) + " |", rule += "-:|";
+  out += head + " parameters | architecture | point |" + rule + "-:|-|-|\n";
+  for (std::size_t i = 0; i < shown; ++i) {
+    const TrialRow& t = r.trials[front[i]];
+    out += str("| #", t.number, " |");
+    for (const std::string& cell : front_cells(r, t)) out += " " + markdown_text(cell) + " |";
+    out += str(" ", with_commas(t.params), " | ", markdown_text(t.architecture), " | ", markdown_text(point_text(t.parameters)),
+               " |\n");
+  }
+  return out;
+}
+
 std::string search_markdown(const RunResults& r) {
   std::string out =
       str("\n## Search\n\n", markdown_text(search_sentence(r)), ". Sampler ", markdown_text(r.study.sampler), ", stopping ",
           markdown_text(r.study.pruner), ", ", r.study.virtual_workers, " virtual workers, seed ", r.study.seed, ".\n");
   for (const std::string& sentence : outlook_sentences(r)) out += "\n" + markdown_text(sentence) + ".\n";
+  out += front_markdown(r);
   if (r.trials.empty()) return out;
+  const bool latency = std::any_of(r.trials.begin(), r.trials.end(), [](const TrialRow& t) { return predicted_latency(t); });
   const std::vector<std::size_t> order = trials_by_value(r);
   const std::size_t shown = std::min(kTrialsShown, order.size());
   if (shown < order.size()) out += str("\nThe best ", shown, " of ", order.size(), ":\n");
-  out += str("\n| trial | state | ", markdown_text(value_name(r)), " | parameters | architecture | point |\n|-:|-|-:|-:|-|-|\n");
+  out += str("\n| trial | state | ", markdown_text(value_name(r)), latency ? " | latency, ms (predicted)" : "",
+             " | parameters | architecture | point |\n|-:|-|-:|", latency ? "-:|" : "", "-:|-|-|\n");
   for (std::size_t i = 0; i < shown; ++i) {
     const TrialRow& t = r.trials[order[i]];
-    out += str("| #", t.number, " | ", state_name(t.state), " | ", t.value ? score(*t.value) : "", " | ", with_commas(t.params),
+    out += str("| #", t.number, " | ", state_name(t.state), " | ", t.value ? score(*t.value) : "", " | ",
+               latency ? milliseconds(predicted_latency(t).value_or(kUnknown)) + " | " : std::string(), with_commas(t.params),
                " | ", markdown_text(t.architecture), " | ",
                markdown_text(point_text(t.parameters) + (t.note.empty() ? "" : "; " + t.note)), " |\n");
   }
@@ -129,9 +157,8 @@ std::string report_markdown(const RunResults& r) {
   std::string out = str("# ", markdown_text(r.study.name), ": search report\n\n## Verdict\n\n", model_table_markdown(r),
                         "\nTest: ", with_commas(r.data.test_rows),
                         " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation.\n\n");
-  for (const std::string& sentence : verdict_sentences(r)) out += "- " + markdown_text(sentence) + "\n";
-  return out + data_markdown(r) + search_markdown(r) + why_markdown(r) + mistakes_markdown(r) + cost_markdown(r) +
-         repeat_markdown(r);
+  return out + verdict_markdown(r) + data_markdown(r) + search_markdown(r) + why_markdown(r) + mistakes_markdown(r) +
+         cost_markdown(r) + repeat_markdown(r);
 }
 
 }  // namespace lathe::nas

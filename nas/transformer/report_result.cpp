@@ -126,7 +126,7 @@ std::string latency_html(const RunResults& r) {
 }
 
 std::string models_html(const RunResults& r) {
-  const bool latency = std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
+  const bool latency = any_latency(r);
   std::vector<std::string> names = {"model", "#parameters", "#FLOPs a text", "#size", "#training memory"};
   if (latency) names.insert(names.end(), {"#predicted, ms", "#p50, ms", "#p95, ms"});
   std::string out = "<div class=\"wide\">" + table_head(names);

@@ -23,13 +23,6 @@ std::optional<double> mega(std::int64_t bytes) {
 }
 std::optional<double> known(double value) { return value - value == 0 && value > 0 ? std::optional(value) : std::nullopt; }
 
-std::optional<double> predicted_latency(const TrialRow& t) {
-  if (t.latency_ms) return t.latency_ms;
-  for (const auto& [name, value] : t.measures)
-    if (name == "latency_ms") return known(value);
-  return {};
-}
-
 std::vector<CostAxis> cost_axes() {
   return {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
            [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
@@ -276,10 +269,32 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
   return shown;
 }
 
+namespace {
+
+/// Of several objectives: what they are, and the trials that nothing dominates.
+std::string objectives_html(const RunResults& r) {
+  const std::string sentence = objectives_sentence(r);
+  if (sentence.empty()) return "";
+  std::vector<std::string> names = {"#trial"};
+  for (const auto& [name, direction] : r.study.objectives) names.push_back(str("#", name));
+  names.insert(names.end(), {"#parameters", "architecture"});
+  std::string table = table_head(names, "sort");
+  for (const std::size_t i : front_trials(r)) {
+    const TrialRow& t = r.trials[i];
+    table += row_of_trial(t.number) + number_cell(str(t.number));
+    for (const std::string& cell : front_cells(r, t)) table += number_cell(escape_html(cell));
+    table += number_cell(with_commas(t.params)) + html_cell(escape_html(t.architecture)) + "</tr>\n";
+  }
+  return "<p>" + escape_html(sentence) + ".</p>\n" + details("The Pareto front as a table", table + "</table>");
+}
+
+}  // namespace
+
 std::string trade_off_section(const RunResults& r) {
   const std::vector<std::size_t> shown = shown_trials(r);
   std::string out;
   for (const CostAxis& q : cost_axes()) out += trade_off_plot(r, q, shown, out.empty());
+  out = objectives_html(r) + out;
   return section("trade-off", "Trade-off", out.empty() ? "<p class=\"soft\">Nothing to draw: no trial was complete.</p>\n" : out);
 }
 

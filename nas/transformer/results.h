@@ -194,8 +194,17 @@ RunResults run_results(std::string_view json, const std::string& where);
 /// Fills `results.why` for the winner among `results.models` (the best trial, if there is none).
 void explain(RunResults& results, const History& history, const StudyHeader& header);
 
-/// The sentences under the verdict: what is better than what, and what cannot be told apart.
-std::vector<std::string> verdict_sentences(const RunResults& results);
+/// A sentence under the verdict.
+struct VerdictLine {
+  enum class Kind { note, target, hint };
+  Kind kind = Kind::note;
+  bool warn = false;  ///< not to be overlooked
+  std::string text;
+};
+const char* kind_name(VerdictLine::Kind kind);  ///< "note", "target", "hint"
+/// What is better than what, what cannot be told apart, which targets hold, what the finalists break, hints. Terminal, page,
+/// Markdown and model card all say these.
+std::vector<VerdictLine> verdict_lines(const RunResults& results);
 
 /// The report as Markdown, and as one self-contained page (no requests, works without script, light and dark, prints on A4).
 std::string report_markdown(const RunResults& results);

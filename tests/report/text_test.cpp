@@ -11,8 +11,8 @@ using namespace lathe::nas;
 namespace {
 
 bool says(const RunResults& r, const std::string& part) {
-  const std::vector<std::string> sentences = verdict_sentences(r);
-  return std::any_of(sentences.begin(), sentences.end(), [&](const std::string& s) { return s.find(part) != std::string::npos; });
+  const std::vector<VerdictLine> lines = verdict_lines(r);
+  return std::any_of(lines.begin(), lines.end(), [&](const VerdictLine& l) { return l.text.find(part) != std::string::npos; });
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -56,6 +56,46 @@ TEST_CASE("a model that loses to the bag of words is told so") {
   CHECK(says(r, "nothing on this test speaks for the model over a bag of words"));
   r.winner = -1;
   CHECK(says(r, "there is no model"));
+}
+
+TEST_CASE("a target that does not hold, and one that does, is said wherever the verdict is") {
+  RunResults r = sample_results();
+  r.models[0].targets = {{"accuracy >= 0.9", 0.91, 0.9, true}, {"flops <= 1 * default", 9e6, 8e6, false}};
+  r.models[0].violations = {"flops <= 1 * default does not hold after retraining: it is 9,000,000, the bound 8,000,000",
+                            "latency_ms <= 4 does not hold when measured: p50 is 4.20 ms, the bound 4.00 ms"};
+  for (const std::string& text : {report_markdown(r), model_card(r, ""), report_html(r)}) {
+    const bool html = text.starts_with("<!doctype");
+    CHECK(has(text, html ? "target accuracy &gt;= 0.9 holds: 0.9100, the bound is 0.9000 (validation, retrained alike)"
+                         : "target accuracy &gt;= 0.9 holds: 0.9100, the bound is 0.9000 (validation, retrained alike)"));
+    CHECK(
+        has(text, html ? "#3: flops &lt;= 1 * default does not hold after retraining" : "flops &lt;= 1 \\* default does not hold"));
+    CHECK(has(text, "does not hold when measured: p50 is 4.20 ms"));
+  }
+  const std::vector<VerdictLine> lines = verdict_lines(r);
+  CHECK(std::count_if(lines.begin(), lines.end(), [](const VerdictLine& l) { return l.kind == VerdictLine::Kind::target; }) == 4);
+}
+
+TEST_CASE("of several objectives Markdown and page name them and show the front") {
+  RunResults r = sample_results();
+  CHECK(!has(report_markdown(r), "Objectives"));
+  r.study.objectives = {{"accuracy", "maximise"}, {"params", "minimise"}};
+  for (TrialRow& t : r.trials) t.measures = {{"params", static_cast<double>(t.params)}};
+  TrialRow worse = r.trials[0];
+  worse.number = 4;
+  worse.value = 0.83;  // less accurate than #0, and no smaller
+  r.trials.push_back(worse);
+  const std::string text = report_markdown(r);
+  CHECK(has(text, "Objectives: maximise accuracy, minimise params; 2 trials are on the Pareto front"));
+  CHECK(
+      has(text, "| trial | accuracy | params | parameters | architecture | point |\n|-:|-:|-:|-:|-|-|\n| #3 | 0.8600 | 150,000 |"));
+  CHECK(has(text, "| #0 | 0.8400 | 90,000 |"));
+  CHECK(!has(text, "| #4 | 0.8300 | 90,000 |"));
+  CHECK(has(text, "| #4 | complete | 0.8300 | 4.5 | 90,000 |"));  // the latency that was foretold
+  CHECK(has(text, "| test accuracy | validation | latency, ms |"));
+  CHECK(has(report_html(r), "2 trials are on the Pareto front"));
+  CHECK(has(report_html(r), "The Pareto front as a table"));
+  r.trials[3].violation = 0.1;
+  CHECK(has(report_markdown(r), "1 trial is on the Pareto front"));
 }
 
 TEST_CASE("Markdown tables keep their columns whatever the texts hold") {

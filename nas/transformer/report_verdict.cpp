@@ -1,0 +1,93 @@
+// The verdict in words: what is better than what, what cannot be told apart, and which targets and limits hold.
+#include <lathe/base/text.h>
+#include <lathe/nas/transformer/quantities.h>
+#include <lathe/nas/transformer/report_text.h>
+
+namespace lathe::nas {
+namespace {
+
+using Kind = VerdictLine::Kind;
+
+std::string points(double difference) { return fixed(100 * (difference < 0 ? -difference : difference), 1); }
+
+std::string compare(const std::string& winner, const std::string& other, const PairedDifference& d, std::int64_t rows) {
+  if (!d.significant())
+    return str(winner, " and ", other, " cannot be told apart on these ", with_commas(rows), " test rows (difference ",
+               d.mean < 0 ? "-" : "+", points(d.mean), " ± ", points(d.half_width), " points of accuracy)");
+  return str(winner, " is ", d.mean > 0 ? "better" : "worse", " than ", other, " by ", points(d.mean), " ± ", points(d.half_width),
+             " points of accuracy");
+}
+
+/// What a difference to the simplest baseline means for the reader. Nothing if the model is clearly better.
+std::string advice_on_bag_of_words(const PairedDifference& d) {
+  if (d.significant() && d.mean > 0) return "";
+  if (d.significant()) return "use the bag of words: it is better on this test and far cheaper than any model found here";
+  return "nothing on this test speaks for the model over a bag of words, which is far cheaper";
+}
+
+/// A smaller finalist whose interval overlaps that of the winner, or nothing.
+std::string smaller_alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
+  if (other.params <= 0 || other.params >= winner.params) return "";
+  const double distance = winner.test > other.test ? winner.test - other.test : other.test - winner.test;
+  if (!(distance <= winner.half_width + other.half_width)) return "";
+  return str(winner.name, " and ", other.name, " cannot be told apart on these ", with_commas(rows),
+             " test rows (their intervals overlap); ", other.name, " has ",
+             fixed(static_cast<double>(winner.params) / static_cast<double>(other.params), 1), " times fewer parameters");
+}
+
+/// How the winner does beside the default, the baselines and the other finalists.
+void compare_winner(const RunResults& r, const ModelRow& winner, std::vector<VerdictLine>& out) {
+  const auto note = [&](std::string text) {
+    if (!text.empty()) out.push_back({Kind::note, false, std::move(text)});
+  };
+  if (winner.to_default) note(compare(winner.name, "the default", *winner.to_default, r.data.test_rows));
+  if (r.winner_to_bag_of_words) {
+    note(compare(winner.name, "the bag of words", *r.winner_to_bag_of_words, r.data.test_rows));
+    note(advice_on_bag_of_words(*r.winner_to_bag_of_words));
+  }
+  for (const ModelRow& m : r.models)
+    if (&m != &winner && m.name != "default" && !all_failed(m)) note(smaller_alternative(winner, m, r.data.test_rows));
+  if (winner.failed > 0)
+    note(str(winner.failed, " of ", winner.seeds, " trainings of ", winner.name, " failed and are not in its mean"));
+}
+
+/// Targets that the winner holds, then whatever a finalist breaks.
+void judge_targets(const RunResults& r, std::vector<VerdictLine>& out) {
+  if (r.winner >= 0)
+    for (const TargetCheck& check : r.models[static_cast<std::size_t>(r.winner)].targets) {
+      if (!check.holds) continue;  // among the violations
+      const Quantity quantity = parse_target(check.text).quantity;
+      out.push_back(
+          {Kind::target, false,
+           str(check.text, " holds: ", show_value(quantity, check.value), ", the bound is ", show_value(quantity, check.bound),
+               is_measured(quantity)            ? " (validation, retrained alike)"
+               : quantity == Quantity::kLatency ? " (predicted)"
+                                                : "")});
+    }
+  for (const ModelRow& m : r.models)
+    for (const std::string& text : m.violations) out.push_back({Kind::target, true, m.name + ": " + text});
+}
+
+}  // namespace
+
+std::vector<VerdictLine> verdict_lines(const RunResults& r) {
+  std::vector<VerdictLine> out;
+  if (r.winner < 0)
+    out.push_back({Kind::note, true, "no training of a finalist succeeded: there is no model"});
+  else
+    compare_winner(r, r.models[static_cast<std::size_t>(r.winner)], out);
+  judge_targets(r, out);
+  for (const std::string& hint : r.study.hints) out.push_back({Kind::hint, true, hint});
+  return out;
+}
+
+const char* kind_name(VerdictLine::Kind kind) { return kind == Kind::target ? "target" : kind == Kind::hint ? "hint" : "note"; }
+
+std::string verdict_markdown(const RunResults& r) {
+  std::string out;
+  for (const VerdictLine& line : verdict_lines(r))
+    out += str("- ", line.kind == Kind::target ? line.warn ? "**target** " : "target " : "", markdown_text(line.text), "\n");
+  return out;
+}
+
+}  // namespace lathe::nas
