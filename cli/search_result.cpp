@@ -117,6 +117,7 @@ std::optional<bool> print_best(Console& console, const nas::SearchOutcome& outco
           scored ? shown(*best.value) : nas::show_value(quantity, *best.value), ", ", with_commas(best.params), " parameters:");
   for (const auto& [name, value] : best.parameters) out += str(" ", name, "=", value);
   out += str(best.violation > 0 ? " (breaks a constraint, as all do)" : "", "\n", front_line(outcome, folder));
+  if (const auto line = nas::calibration_line(outcome.results)) out += str("note    ", line->text, "\n");
   out += str("note    finalists.count = 0: nothing was trained again, tested or exported\nmore    lathe study ",
              best.violation > 0 ? "trials " : "best ", folder.string(), "\nstudy   ", outcome.study.hash, " (lathe study hash ",
              folder.string(), ")\n");

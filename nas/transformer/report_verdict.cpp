@@ -70,6 +70,23 @@ void judge_targets(const RunResults& r, std::vector<VerdictLine>& out) {
 
 }  // namespace
 
+std::optional<VerdictLine> calibration_line(const RunResults& r) {
+  if (!r.calibration) return {};
+  const CalibrationSummary& c = *r.calibration;
+  const auto shown = [](double tau) { return tau - tau == 0 ? fixed(tau, 2) : std::string("undefined"); };
+  std::string text = str("trials were judged by ",
+                         r.study.scored()                    ? "the " + r.study.evaluation + " score of untrained networks"
+                         : r.study.evaluation == "inherited" ? "weights that all architectures share"
+                                                             : "a cheaper training",
+                         ", not by training in full; on ", c.architectures,
+                         " architectures the ranks of the two agree by Kendall's τ = ", shown(c.tau), " (95 %: ", shown(c.low),
+                         " to ", shown(c.high), ")");
+  if (r.study.evaluation != "params") text += ", those of the number of parameters by " + shown(c.params_tau);
+  text += str(": ", c.trusted ? "accepted" : "refused", ", as the lower end ", c.trusted ? "reaches " : "does not reach ",
+              number(c.threshold), c.trusted ? "" : ", and forced");
+  return VerdictLine{VerdictLine::Kind::note, !c.trusted, std::move(text)};
+}
+
 std::vector<VerdictLine> verdict_lines(const RunResults& r) {
   std::vector<VerdictLine> out;
   if (r.winner < 0)
@@ -77,6 +94,7 @@ std::vector<VerdictLine> verdict_lines(const RunResults& r) {
   else
     compare_winner(r, r.models[static_cast<std::size_t>(r.winner)], out);
   judge_targets(r, out);
+  if (std::optional<VerdictLine> line = calibration_line(r)) out.push_back(std::move(*line));
   for (const std::string& hint : r.study.hints) out.push_back({Kind::hint, true, hint});
   return out;
 }

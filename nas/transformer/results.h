@@ -147,6 +147,17 @@ struct LimitRow {
   std::string text;
 };
 
+/// How well what judged the trials ranks architectures like the training in full (calibration.h).
+struct CalibrationSummary {
+  std::string metric;  ///< that was compared
+  std::int64_t architectures = 0;
+  double tau = std::numeric_limits<double>::quiet_NaN();  ///< Kendall's, with its 95 % interval; not a number: undefined
+  double low = 0, high = 0;
+  double params_tau = std::numeric_limits<double>::quiet_NaN();  ///< of the number of parameters alone
+  double threshold = 0.5;                                        ///< that `low` should reach
+  bool trusted = false;                                          ///< it does; else the search was forced
+};
+
 /// Why this one (nas/why.h).
 struct Explanation {
   std::vector<ParameterRow> parameters;
@@ -179,6 +190,7 @@ struct RunResults {
   Explanation why;
   std::vector<LimitRow> limits;
   std::optional<LatencySummary> latency;
+  std::optional<CalibrationSummary> calibration;              ///< of a proxy or of shared weights
   std::vector<LayerCostRow> layers;                           ///< of the winner, in order of computation
   std::vector<std::pair<std::string, std::string>> commands;  ///< what it does, the command
   std::vector<std::pair<std::string, double>> seconds;        ///< phase, wall clock: host facts, outside every hash
@@ -205,6 +217,9 @@ const char* kind_name(VerdictLine::Kind kind);  ///< "note", "target", "hint"
 /// What is better than what, what cannot be told apart, which targets hold, what the finalists break, hints. Terminal, page,
 /// Markdown and model card all say these.
 std::vector<VerdictLine> verdict_lines(const RunResults& results);
+
+/// How well what judged the trials ranks, if it was not the training in full.
+std::optional<VerdictLine> calibration_line(const RunResults& results);
 
 /// The report as Markdown, and as one self-contained page (no requests, works without script, light and dark, prints on A4).
 std::string report_markdown(const RunResults& results);

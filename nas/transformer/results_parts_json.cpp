@@ -95,6 +95,24 @@ LatencySummary read_latency(const Json& j) {
   return l;
 }
 
+void write_calibration(JsonWriter& json, const CalibrationSummary& c) {
+  json.key("calibration").begin_object().member("metric", c.metric).member("architectures", c.architectures);
+  json.key("tau").begin_array().value(c.tau).value(c.low).value(c.high).end_array().member("params_tau", c.params_tau);
+  json.member("threshold", c.threshold).member("trusted", c.trusted).end_object();
+}
+
+CalibrationSummary read_calibration(const Json& j) {
+  CalibrationSummary c;
+  c.metric = j.at("metric").get<std::string>();
+  c.architectures = j.at("architectures").get<std::int64_t>();
+  const Json& tau = j.at("tau");
+  c.tau = real_of(tau.at(0)), c.low = real_of(tau.at(1)), c.high = real_of(tau.at(2));
+  c.params_tau = real_of(j.at("params_tau"));
+  c.threshold = real_of(j.at("threshold"));
+  c.trusted = j.at("trusted").get<bool>();
+  return c;
+}
+
 }  // namespace
 
 double real_of(const Json& json) { return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>(); }
@@ -168,6 +186,7 @@ void write_parts(JsonWriter& json, const RunResults& r) {
   for (const LimitRow& l : r.limits) json.begin_array().value(l.quantity).value(l.limit).value(l.text).end_array();
   json.end_array();
   if (r.latency) write_latency(json, *r.latency);
+  if (r.calibration) write_calibration(json, *r.calibration);
   json.key("layers").begin_array();
   for (const LayerCostRow& l : r.layers) {
     json.begin_object().member("name", l.name).member("params", l.params).member("flops", l.flops);
@@ -185,6 +204,7 @@ void read_parts(const Json& j, RunResults& r) {
     for (const Json& l : j.at("limits"))
       r.limits.push_back({l.at(0).get<std::string>(), real_of(l.at(1)), l.at(2).get<std::string>()});
   if (j.contains("latency")) r.latency = read_latency(j.at("latency"));
+  if (j.contains("calibration")) r.calibration = read_calibration(j.at("calibration"));
   if (j.contains("layers"))
     for (const Json& l : j.at("layers"))
       r.layers.push_back({l.at("name").get<std::string>(), l.at("params").get<std::int64_t>(), l.at("flops").get<std::int64_t>(),

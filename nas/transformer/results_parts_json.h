@@ -20,7 +20,7 @@ void read_more(const nlohmann::json& json, TrialRow& trial);
 void write_more(JsonWriter& json, const ModelRow& model);
 void read_more(const nlohmann::json& json, ModelRow& model);
 
-/// Why, limits, latency, layers, reliability. A record without them is read as a run without them.
+/// Why, limits, latency, calibration, layers, reliability. A record without them is read as a run without them.
 void write_parts(JsonWriter& json, const RunResults& results);
 void read_parts(const nlohmann::json& json, RunResults& results);
 

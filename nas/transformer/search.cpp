@@ -316,6 +316,7 @@ SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
   outcome.study = execute(job.header, cheaper ? *cheaper : objective, storage, options);
   RunResults& results = outcome.results;
   results.study = summarise_study(outcome.study, job);
+  results.calibration = summarise_calibration(job.header.preparation);
   results.trials = summarise_trials(outcome.study.history, job.header, objective);
   add_epochs(results.trials, storage.events(0));
   if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);

@@ -88,6 +88,8 @@ FinalistSetting finalist_setting(const SearchJob& job);
 DataSummary summarise_data(const SearchJob& job);
 std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective);
 StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job);
+/// What the preparation of a study (nas/preparation.h) holds about a proxy or shared weights; nothing where it trained in full.
+std::optional<CalibrationSummary> summarise_calibration(const std::string& preparation);
 HostFacts host_facts(int workers, const std::string& backend);
 /// Latency of the models (architectures[i] is that of row i), how well it was foretold, and the parts of the winner; what a limit
 /// says about the measured latency of the winner becomes a violation. Interrupted.

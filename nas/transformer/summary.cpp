@@ -1,5 +1,7 @@
 // Parts of RunResults that come straight from the data, the study and the machine.
 #include <lathe/base/text.h>
+#include <lathe/nas/preparation.h>
+#include <lathe/nas/transformer/calibration.h>
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
@@ -119,6 +121,22 @@ StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job) {
   for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions))
     row.hints.push_back(warning.text());
   return row;
+}
+
+std::optional<CalibrationSummary> summarise_calibration(const std::string& preparation) {
+  const Preparation parts = Preparation::parse(preparation);
+  if (!parts.has("calibration")) return {};
+  const Calibration calibration = Calibration::parse(parts.get("calibration"));
+  CalibrationSummary out;
+  out.metric = calibration.metric;
+  out.architectures = static_cast<std::int64_t>(calibration.rows.size());
+  out.tau = calibration.cheap.tau.value;
+  out.low = calibration.cheap.tau.interval.low;
+  out.high = calibration.cheap.tau.interval.high;
+  out.params_tau = calibration.params.tau.value;
+  out.threshold = calibration.threshold;
+  out.trusted = calibration.trusted();
+  return out;
 }
 
 HostFacts host_facts(int workers, const std::string& backend) {
