@@ -92,7 +92,7 @@ std::string why_markdown(const RunResults& r) {
       markdown_text(r.metric), ".\n\n| parameter | chosen | instead | difference | from |\n|-|-|-|-:|-|\n");
   for (const Effect& e : why.effects)
     out += str("| ", markdown_text(e.parameter), " | ", markdown_text(e.chosen), " | ", markdown_text(e.other), " | ",
-               signed_score(e.difference), e.error - e.error == 0 ? " ± " + score(1.96 * e.error) : std::string(), " | ",
+               signed_score(e.difference), e.error - e.error == 0 ? " ± " + score(e.half_width()) : std::string(), " | ",
                fixed(e.trials, e.source == Effect::Source::estimate ? 1 : 0), " ", source_name(e.source), " |\n");
   return out;
 }

@@ -51,6 +51,25 @@ void compare_winner(const RunResults& r, const ModelRow& winner, std::vector<Ver
     note(str(winner.failed, " of ", winner.seeds, " trainings of ", winner.name, " failed and are not in its mean"));
 }
 
+/// One-step changes of the winner that were trained: is one of them better than it?
+void judge_neighbours(const RunResults& r, std::vector<VerdictLine>& out) {
+  std::int64_t known = 0;
+  for (const Effect& e : r.why.effects) known += e.source == Effect::Source::retrained && e.error - e.error == 0;
+  bool any = false;
+  for (const Effect& e : r.why.effects) {
+    if (e.source != Effect::Source::retrained || !(e.difference - e.half_width() > 0)) continue;
+    any = true;
+    out.push_back({Kind::note, true,
+                   str("#", r.why.trial, " with ", e.parameter, " ", e.other, " instead of ", e.chosen, " is better than it by ",
+                       points(e.difference), " ± ", points(e.half_width()), " points of validation ", r.metric,
+                       ", both trained again (", known, known == 1 ? " such change was" : " such changes were", " tried)")});
+  }
+  if (known > 0 && !any)
+    out.push_back({Kind::note, false,
+                   str("of ", known, known == 1 ? " one-step change" : " one-step changes", " of #", r.why.trial,
+                       " that were trained none is better beyond its interval")});
+}
+
 /// Targets that the winner holds, then whatever a finalist breaks.
 void judge_targets(const RunResults& r, std::vector<VerdictLine>& out) {
   if (r.winner >= 0)
@@ -93,6 +112,7 @@ std::vector<VerdictLine> verdict_lines(const RunResults& r) {
     out.push_back({Kind::note, true, "no training of a finalist succeeded: there is no model"});
   else
     compare_winner(r, r.models[static_cast<std::size_t>(r.winner)], out);
+  judge_neighbours(r, out);
   judge_targets(r, out);
   if (std::optional<VerdictLine> line = calibration_line(r)) out.push_back(std::move(*line));
   for (const std::string& hint : r.study.hints) out.push_back({Kind::hint, true, hint});

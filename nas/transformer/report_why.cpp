@@ -31,7 +31,7 @@ std::string effect_bar(const Effect& e, double most, bool better) {
   constexpr double kMiddle = 70, kHalf = 64;
   const double at = kMiddle + kHalf * e.difference / most;
   const bool known = e.error - e.error == 0;
-  const double error = known ? kHalf * 1.96 * e.error / most : 0;
+  const double error = known ? kHalf * e.half_width() / most : 0;
   std::string out = str("<svg class=\"effect\" viewBox=\"0 0 140 14\" aria-hidden=\"true\"><path class=\"rule\" d=\"M70 0V14\"/>");
   out += str("<rect class=\"", better ? "good" : "worse", "\" x=\"", px(std::min(at, kMiddle)), "\" y=\"3\" width=\"",
              px(std::max(at, kMiddle) - std::min(at, kMiddle)), "\" height=\"8\"/>");
@@ -72,7 +72,9 @@ std::string effects_html(const RunResults& r) {
       "<h3>What each decision of #", r.why.trial,
       " was worth</h3>\n<p class=\"soft\">One choice changed, minus the choice made. <em>Trials</em> differ from it in nothing "
       "else; <em>estimates</em> are local means over all trials, with the number that stands behind them. The line is "
-      "&plusmn;1.96 standard errors, where more than one trial tells them. The winner was picked for its value, so what trials "
+      "the 95&nbsp;% interval, where more than one trial on either side tells it: of <em>retrained</em> ones over the validation "
+      "rows "
+      "and the seeds. The winner was picked for its value, so what trials "
       "say against it is a little too harsh.</p>\n",
       effects_table(r, false), effects_table(r, true));
 }

@@ -45,7 +45,9 @@ void write_why(JsonWriter& json, const Explanation& why) {
   for (const Effect& e : why.effects) {
     json.begin_object().member("parameter", e.parameter).member("chosen", e.chosen).member("other", e.other);
     json.member("source", source_name(e.source)).member("difference", e.difference).member("error", e.error);
-    json.member("trials", e.trials).end_object();
+    json.member("trials", e.trials);
+    if (e.source == Effect::Source::retrained) json.member("quantile", e.quantile);
+    json.end_object();
   }
   json.end_array();
   write_after(json, "outlook", why.outlook);
@@ -66,10 +68,12 @@ void read_why(const Json& j, Explanation& why) {
     why.parameters.push_back(std::move(row));
   }
   why.trial = j.at("trial").get<std::int64_t>();
-  for (const Json& e : j.at("effects"))
+  for (const Json& e : j.at("effects")) {
     why.effects.push_back({e.at("parameter").get<std::string>(), e.at("chosen").get<std::string>(),
                            e.at("other").get<std::string>(), source_of(e.at("source").get<std::string>()),
                            real_of(e.at("difference")), real_of(e.at("error")), real_of(e.at("trials"))});
+    if (e.contains("quantile")) why.effects.back().quantile = real_of(e.at("quantile"));
+  }
   why.outlook = read_after(j.at("outlook"));
   why.by_luck = read_after(j.at("by_luck"));
   why.random_trials = j.at("random_trials").get<std::int64_t>();

@@ -101,6 +101,23 @@ TEST_CASE("how what judged the trials ranks is part of the verdict and of the re
   CHECK(!says(r, "those of the number"));
 }
 
+TEST_CASE("a one-step change that is better than the winner is told in words") {
+  RunResults r = sample_results();
+  r.why.effects[1].quantile = 4.3;  // 0.01 ± 0.0172, as few seeds tell it
+  CHECK(says(r, "of 1 one-step change of #3 that were trained none is better beyond its interval"));
+  CHECK(has(report_markdown(r), "+0.0100 ± 0.0172"));
+  CHECK(run_results(to_json(r), "x").why.effects[1].half_width() == r.why.effects[1].half_width());
+  r.why.effects[1].quantile = 2;
+  CHECK(
+      says(r,
+           "#3 with layers 3 instead of 2 is better than it by 1.0 ± 0.8 points of validation accuracy, both trained again (1 such "
+           "change was tried)"));
+  CHECK(has(report_html(r), "layers 3 instead of 2 is better"));
+  r.why.effects[1].error = std::numeric_limits<double>::quiet_NaN();  // one seed
+  CHECK(!says(r, "layers 3 instead"));
+  CHECK(!says(r, "one-step"));
+}
+
 TEST_CASE("of several objectives Markdown and page name them and show the front") {
   RunResults r = sample_results();
   CHECK(!has(report_markdown(r), "Objectives"));
