@@ -25,14 +25,18 @@ std::string advice_on_bag_of_words(const PairedDifference& d) {
   return "nothing on this test speaks for the model over a bag of words, which is far cheaper";
 }
 
-/// A smaller finalist whose interval overlaps that of the winner, or nothing.
-std::string smaller_alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
-  if (other.params <= 0 || other.params >= winner.params) return "";
-  const double distance = winner.test > other.test ? winner.test - other.test : other.test - winner.test;
-  if (!(distance <= winner.half_width + other.half_width)) return "";
-  return str(winner.name, " and ", other.name, " cannot be told apart on these ", with_commas(rows),
-             " test rows (their intervals overlap); ", other.name, " has ",
-             fixed(static_cast<double>(winner.params) / static_cast<double>(other.params), 1), " times fewer parameters");
+/// A smaller finalist that the test does not put behind the winner, or one that it puts before it; else nothing.
+std::string alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
+  if (!other.of_winner) return "";
+  const PairedDifference& d = *other.of_winner;
+  const bool smaller = other.params > 0 && other.params < winner.params;
+  if (d.significant() ? d.mean > 0 : !smaller) return "";
+  std::string text = compare(winner.name, other.name, d, rows);
+  if (d.significant()) text += ", which validation, that chose, did not tell";
+  if (smaller)
+    text += str("; ", other.name, " has ", fixed(static_cast<double>(winner.params) / static_cast<double>(other.params), 1),
+                " times fewer parameters");
+  return text;
 }
 
 /// How the winner does beside the default, the baselines and the other finalists.
@@ -46,7 +50,7 @@ void compare_winner(const RunResults& r, const ModelRow& winner, std::vector<Ver
     note(advice_on_bag_of_words(*r.winner_to_bag_of_words));
   }
   for (const ModelRow& m : r.models)
-    if (&m != &winner && m.name != "default" && !all_failed(m)) note(smaller_alternative(winner, m, r.data.test_rows));
+    if (&m != &winner && m.name != "default" && !all_failed(m)) note(alternative(winner, m, r.data.test_rows));
   if (winner.failed > 0)
     note(str(winner.failed, " of ", winner.seeds, " trainings of ", winner.name, " failed and are not in its mean"));
 }

@@ -79,6 +79,7 @@ struct ModelRow {
   std::int64_t params = 0, bytes = 0, flops = 0, memory = 0;
   int seeds = 0, failed = 0;
   std::optional<PairedDifference> to_default;           ///< of accuracy on the test rows
+  std::optional<PairedDifference> of_winner;            ///< the winner's accuracy less this one's; of winner and default none
   std::vector<std::vector<train::EpochResult>> curves;  ///< one a seed
   std::string config;                                   ///< architecture as TransformerConfig::to_json(); empty: unknown
   std::optional<ModelLatency> latency;

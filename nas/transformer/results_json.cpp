@@ -87,6 +87,7 @@ void write_model(JsonWriter& json, const ModelRow& m) {
   json.member("params", m.params).member("bytes", m.bytes).member("flops", m.flops).member("memory", m.memory);
   json.member("seeds", m.seeds).member("failed", m.failed);
   difference(json, "to_default", m.to_default);
+  if (m.of_winner) difference(json, "of_winner", m.of_winner);
   json.key("curves").begin_array();
   for (const std::vector<train::EpochResult>& curve : m.curves) write_epochs(json, curve);
   json.end_array();
@@ -183,6 +184,7 @@ ModelRow read_model(const Json& j) {
   get(j, "params", m.params), get(j, "bytes", m.bytes), get(j, "flops", m.flops), get(j, "memory", m.memory);
   get(j, "seeds", m.seeds), get(j, "failed", m.failed);
   m.to_default = difference_of(j.at("to_default"));
+  if (j.contains("of_winner")) m.of_winner = difference_of(j.at("of_winner"));
   for (const Json& curve : j.at("curves")) m.curves.push_back(read_epochs(curve));
   read_more(j, m);
   if (j.contains("targets"))

@@ -120,6 +120,11 @@ class Verdict {
       for (std::size_t i = 0; i < order_.size(); ++i)
         if (finals_[order_[i]].finalist.trial >= 0 && finals_[order_[i]].best_run())
           judge(rows_[i], finals_[order_[i]], *fallback, truth);
+    for (std::size_t i = 0; i < order_.size(); ++i)
+      if (const FinalistResult& other = finals_[order_[i]]; static_cast<int>(order_[i]) != winner_ && winner_ >= 0)
+        if (other.finalist.trial >= 0 && other.best_run())
+          rows_[i].of_winner =
+              paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), answers_of(other), truth);
     results.models = std::move(rows_);
     baselines(results, truth);
     if (winner_ < 0) return;

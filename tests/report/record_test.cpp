@@ -55,6 +55,8 @@ TEST_CASE("every field survives writing and reading") {
   CHECK(back.models[1].failed == 1);
   CHECK(back.models[0].to_default->half_width == 0.015);
   CHECK(!back.models[2].to_default);
+  CHECK(back.models[1].of_winner->half_width == 0.012);
+  CHECK(!back.models[0].of_winner);
   CHECK(back.winner_seed == 2);
   CHECK(back.confusion.counts == r.confusion.counts);
   CHECK(back.mistakes[0].text == r.mistakes[0].text);

@@ -91,6 +91,7 @@ inline RunResults sample_results() {
   r.models = {sample_model("#3", 0.842, 150'000), sample_model("#0", 0.838, 90'000), sample_model("default", 0.823, 120'000)};
   r.models[0].to_default = PairedDifference{0.019, 0.015};
   r.models[1].to_default = PairedDifference{0.015, 0.017};
+  r.models[1].of_winner = PairedDifference{0.004, 0.012};
   r.models[1].failed = 1;
   r.winner = 0;
   r.winner_seed = 2;

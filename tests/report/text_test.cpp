@@ -36,15 +36,22 @@ TEST_CASE("the verdict says what is better and what cannot be told apart") {
   RunResults r = sample_results();
   CHECK(says(r, "#3 is better than the default by 1.9 ± 1.5 points of accuracy"));
   CHECK(says(r, "#3 is better than the bag of words by 4.1 ± 2.0 points of accuracy"));
-  CHECK(says(r, "#3 and #0 cannot be told apart on these 1,057 test rows (their intervals overlap); #0 has 1.7 times fewer"));
+  CHECK(says(r, "#3 and #0 cannot be told apart on these 1,057 test rows (difference +0.4 ± 1.2 points of accuracy); #0 has 1.7 times "
+                "fewer parameters"));
   CHECK(says(r, "`lr` is at the top of its range"));
   CHECK(!says(r, "cheaper"));
   r.models[0].to_default = PairedDifference{-0.004, 0.015};
   CHECK(says(r, "#3 and the default cannot be told apart on these 1,057 test rows (difference -0.4 ± 1.5 points of accuracy)"));
   r.models[0].to_default = PairedDifference{-0.02, 0.015};
   CHECK(says(r, "#3 is worse than the default by 2.0 ± 1.5"));
-  r.models[1].test = 0.80;  // 0.842 − 0.012 > 0.80 + 0.012
+  r.models[1].of_winner = PairedDifference{0.013, 0.012};  // their intervals overlap, but by row the winner is better
   CHECK(!says(r, "fewer parameters"));
+  r.models[1].of_winner = PairedDifference{-0.013, 0.012};
+  CHECK(says(r, "#3 is worse than #0 by 1.3 ± 1.2 points of accuracy, which validation, that chose, did not tell; #0 has 1.7 times"));
+  r.models[1].params = 200'000;
+  CHECK(says(r, "#3 is worse than #0"));
+  r.models[1].of_winner = PairedDifference{0.004, 0.012};
+  CHECK(!says(r, "#3 and #0"));
 }
 
 TEST_CASE("a model that loses to the bag of words is told so") {
