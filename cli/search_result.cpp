@@ -32,7 +32,7 @@ std::string result_table(const nas::RunResults& results) {
     const bool failed = m.failed == m.seeds;
     table.add({static_cast<int>(i) == results.winner ? "*" : "", m.name + " " + m.architecture,
                failed ? "failed" : str(fixed(m.test, 4), " +-", fixed(m.half_width, 3)), failed ? "" : fixed(m.valid, 4),
-               format_count(m.params), format_bytes(m.bytes), format_bytes(m.memory),
+               format_count(m.params), format_bytes(m.bytes), m.answer_memory > 0 ? format_bytes(m.answer_memory) : "",
                m.latency ? nas::show_value(nas::Quantity::kLatency, m.latency->p50) : "",
                m.to_default ? signed_points(m.to_default->mean) : ""});
   }

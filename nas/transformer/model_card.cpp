@@ -63,7 +63,8 @@ std::string model_card(const RunResults& r, const std::string& license) {
              with_commas(r.data.valid_rows), " validation and ", with_commas(r.data.test_rows), " test rows; data hash ",
              markdown_code(r.data.hash), ".\n\n", test_section(r));
   out += str("## Architecture\n\n", markdown_text(m.architecture), ": ", with_commas(m.params), " parameters",
-             m.bytes > 0 ? ", " + megabytes(m.bytes) : "", ".");
+             m.bytes > 0 ? ", " + megabytes(m.bytes) : "", ".",
+             m.answer_memory > 0 ? " Answering takes " + megabytes(m.answer_memory) + " of memory at most." : "");
   if (m.latency && m.latency->p50 - m.latency->p50 == 0)
     out += str(" One text takes ", fixed(m.latency->p50, 2), " ms (95 % within ", fixed(m.latency->p95, 2), " ms) on ",
                r.host.cpu.empty() ? std::string("the machine of the search") : markdown_text(r.host.cpu), ", ",

@@ -99,6 +99,17 @@ std::string why_markdown(const RunResults& r) {
 
 std::string cost_markdown(const RunResults& r) {
   std::string out;
+  if (!r.models.empty()) {
+    out +=
+        "\n| model | parameters | FLOPs a text | size | memory | training memory | predicted, ms | p50, ms | p95, ms |\n"
+        "|-|-:|-:|-:|-:|-:|-:|-:|-:|\n";
+    for (const ModelRow& m : r.models) {
+      const ModelLatency l = m.latency.value_or(ModelLatency{});
+      out += str("| ", markdown_text(m.name), " | ", with_commas(m.params), " | ", with_commas(m.flops), " | ", megabytes(m.bytes),
+                 " | ", megabytes(m.answer_memory), " | ", megabytes(m.memory), " | ", milliseconds(l.predicted), " | ",
+                 milliseconds(l.p50), " | ", milliseconds(l.p95), " |\n");
+    }
+  }
   if (!r.layers.empty()) {
     out += "\n| part | parameters | FLOPs | memory | ms |\n|-|-:|-:|-:|-:|\n";
     for (const LayerCostRow& l : r.layers)
@@ -154,9 +165,11 @@ std::string repeat_markdown(const RunResults& r) {
 }  // namespace
 
 std::string report_markdown(const RunResults& r) {
-  std::string out = str("# ", markdown_text(r.study.name), ": search report\n\n## Verdict\n\n", model_table_markdown(r),
-                        "\nTest: ", with_commas(r.data.test_rows),
-                        " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation.\n\n");
+  std::string out = str(
+      "# ", markdown_text(r.study.name), ": search report\n\n## Verdict\n\n", model_table_markdown(r),
+      "\nTest: ", with_commas(r.data.test_rows),
+      " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation. Memory is what answering "
+      "one text of the greatest length takes at most.\n\n");
   return out + verdict_markdown(r) + data_markdown(r) + search_markdown(r) + why_markdown(r) + mistakes_markdown(r) +
          cost_markdown(r) + repeat_markdown(r);
 }

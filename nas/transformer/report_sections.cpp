@@ -23,13 +23,34 @@ std::optional<double> mega(std::int64_t bytes) {
 }
 std::optional<double> known(double value) { return value - value == 0 && value > 0 ? std::optional(value) : std::nullopt; }
 
-std::vector<CostAxis> cost_axes() {
-  return {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
-           [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
-          {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
-           [](const ModelRow& m) { return positive(m.params); }},
-          {"memory", "peak memory of training, MB", "#memory, MB", [](const TrialRow& t) { return mega(t.memory); },
-           [](const ModelRow& m) { return mega(m.memory); }}};
+/// memory_mb of a trial: known before training, so every trial states it.
+std::optional<double> answer_memory(const RunResults& r, const TrialRow& t) {
+  if (!r.study.objectives.empty() && r.study.objectives[0].first == "memory_mb") return t.value;
+  for (const auto& [name, value] : t.measures)
+    if (name == "memory_mb") return known(value);
+  return {};
+}
+
+/// The memory of answering if the search was asked about it, else that of training, which it has to fit into.
+bool asks_for_memory(const RunResults& r) {
+  const auto is_memory = [](const auto& named) { return named.first == "memory_mb"; };
+  return std::any_of(r.study.objectives.begin(), r.study.objectives.end(), is_memory) ||
+         std::any_of(r.limits.begin(), r.limits.end(), [](const LimitRow& l) { return l.quantity == "memory_mb"; });
+}
+
+std::vector<CostAxis> cost_axes(const RunResults& r) {
+  std::vector<CostAxis> axes = {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
+                                 [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
+                                {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
+                                 [](const ModelRow& m) { return positive(m.params); }}};
+  if (asks_for_memory(r))
+    axes.push_back({"memory_mb", "memory of answering one text, MB", "#memory, MB",
+                    [&r](const TrialRow& t) { return answer_memory(r, t); },
+                    [](const ModelRow& m) { return mega(m.answer_memory); }});
+  else
+    axes.push_back({"training", "peak memory of training, MB", "#training memory, MB",
+                    [](const TrialRow& t) { return mega(t.memory); }, [](const ModelRow& m) { return mega(m.memory); }});
+  return axes;
 }
 
 bool drawable(const TrialRow& t) { return t.value && *t.value - *t.value == 0; }
@@ -107,8 +128,7 @@ std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::ve
   plot.series = {stopped, complete, front};
   add_models(r, q, plot);
   for (const LimitRow& limit : r.limits)
-    if (limit.quantity == q.id && limit.limit > 0)
-      plot.limit_x = limit.limit / (limit.quantity == "memory" ? 1e6 : 1), plot.limit_text = limit.text;
+    if (limit.quantity == q.id && limit.limit > 0) plot.limit_x = limit.limit, plot.limit_text = limit.text;
   return plot_svg(plot) + details("The front as a table", table + "</table>");
 }
 
@@ -259,7 +279,7 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
   std::vector<std::size_t> shown = trials_by_value(r);
   if (shown.size() > kAllTrials) {
     shown.resize(kBestTrials);
-    for (const CostAxis& q : cost_axes()) {
+    for (const CostAxis& q : cost_axes(r)) {
       const std::vector<std::size_t> front = front_of(r, q);
       shown.insert(shown.end(), front.begin(), front.end());
     }
@@ -293,7 +313,7 @@ std::string objectives_html(const RunResults& r) {
 std::string trade_off_section(const RunResults& r) {
   const std::vector<std::size_t> shown = shown_trials(r);
   std::string out;
-  for (const CostAxis& q : cost_axes()) out += trade_off_plot(r, q, shown, out.empty());
+  for (const CostAxis& q : cost_axes(r)) out += trade_off_plot(r, q, shown, out.empty());
   out = objectives_html(r) + out;
   return section("trade-off", "Trade-off", out.empty() ? "<p class=\"soft\">Nothing to draw: no trial was complete.</p>\n" : out);
 }

@@ -213,7 +213,7 @@ std::string model_table_markdown(const RunResults& r) {
   const bool latency = any_latency(r);
   std::string out =
       str("| | model | architecture | test ", markdown_text(r.metric), " | validation | ", latency ? "latency, ms | " : "",
-          "parameters | size | vs default |\n|-|-|-|-:|-:|", latency ? "-:|" : "", "-:|-:|-:|\n");
+          "parameters | size | memory | vs default |\n|-|-|-|-:|-:|", latency ? "-:|" : "", "-:|-:|-:|-:|\n");
   for (std::size_t i = 0; i < r.models.size(); ++i) {
     const ModelRow& m = r.models[i];
     out += str("| ", static_cast<int>(i) == r.winner ? "**winner**" : "", " | ", markdown_text(m.name), " | ",
@@ -221,12 +221,12 @@ std::string model_table_markdown(const RunResults& r) {
                all_failed(m) ? std::string("failed") : str(score(m.test), " (", interval_text(m), ")"), " | ",
                all_failed(m) ? std::string() : score(m.valid), " | ",
                !latency ? std::string() : (m.latency ? milliseconds(m.latency->p50) : std::string()) + " | ", with_commas(m.params),
-               " | ", megabytes(m.bytes), " | ",
+               " | ", megabytes(m.bytes), " | ", megabytes(m.answer_memory), " | ",
                m.to_default ? str(signed_score(m.to_default->mean), " ± ", score(m.to_default->half_width)) : "", " |\n");
   }
   for (const BaselineRow& b : r.baselines)
     out += str("| | ", markdown_text(b.name), " | | ", score(baseline_score(b, r.metric)), " (", interval_text(b, r.metric),
-               ") | | | | |", latency ? " |" : "", "\n");
+               ") | | | | | |", latency ? " |" : "", "\n");
   return out;
 }
 

@@ -76,7 +76,8 @@ struct ModelRow {
   double valid = 0, test = 0, half_width = 0, macro_f1 = 0;
   double low = std::numeric_limits<double>::quiet_NaN();  ///< 95 % interval of `test`; not a number: test ± half_width
   double high = std::numeric_limits<double>::quiet_NaN();
-  std::int64_t params = 0, bytes = 0, flops = 0, memory = 0;
+  std::int64_t params = 0, bytes = 0, flops = 0, memory = 0;  ///< memory: accounted peak of training, in bytes
+  std::int64_t answer_memory = 0;  ///< accounted peak of answering one text of max_tokens tokens; 0: unknown
   int seeds = 0, failed = 0;
   std::optional<PairedDifference> to_default;           ///< of accuracy on the test rows
   std::optional<PairedDifference> of_winner;            ///< the winner's accuracy less this one's; of winner and default none
@@ -141,7 +142,7 @@ struct LatencySummary {
   std::string note;  ///< that the machine drifted, …; empty: nothing to say
 };
 
-/// A limit of the search: "latency_ms", "params" or "memory" (bytes), with its text ("latency_ms <= 5").
+/// A limit of the search: "latency_ms", "params" or "memory_mb", in that unit, with its text ("latency_ms <= 5").
 struct LimitRow {
   std::string quantity;
   double limit = 0;

@@ -167,6 +167,7 @@ void read_more(const Json& j, TrialRow& t) {
 
 void write_more(JsonWriter& json, const ModelRow& m) {
   json.member("low", m.low).member("high", m.high).member("config", m.config);
+  if (m.answer_memory > 0) json.member("answer_memory", m.answer_memory);
   if (m.latency)
     json.key("latency").begin_array().value(m.latency->predicted).value(m.latency->p50).value(m.latency->p95).end_array();
   if (!m.violations.empty()) strings(json, "violations", m.violations);
@@ -174,6 +175,7 @@ void write_more(JsonWriter& json, const ModelRow& m) {
 
 void read_more(const Json& j, ModelRow& m) {
   if (j.contains("low")) m.low = real_of(j.at("low")), m.high = real_of(j.at("high"));
+  if (j.contains("answer_memory")) m.answer_memory = j.at("answer_memory").get<std::int64_t>();
   if (j.contains("config")) m.config = j.at("config").get<std::string>();
   if (j.contains("latency")) {
     const Json& l = j.at("latency");

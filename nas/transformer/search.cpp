@@ -77,6 +77,7 @@ ModelRow model_row(const FinalistResult& result, const History& history, const T
   row.bytes = 4 * result.cost.parameters;
   row.flops = result.cost.sentence_flops;
   row.memory = result.cost.training_bytes;
+  row.answer_memory = result.cost.inference_bytes;
   for (const FinalRun& run : result.runs) {
     ++row.seeds;
     if (!run.failure.empty()) ++row.failed;
@@ -123,8 +124,7 @@ class Verdict {
     for (std::size_t i = 0; i < order_.size(); ++i)
       if (const FinalistResult& other = finals_[order_[i]]; static_cast<int>(order_[i]) != winner_ && winner_ >= 0)
         if (other.finalist.trial >= 0 && other.best_run())
-          rows_[i].of_winner =
-              paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), answers_of(other), truth);
+          rows_[i].of_winner = paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), answers_of(other), truth);
     results.models = std::move(rows_);
     baselines(results, truth);
     if (winner_ < 0) return;
@@ -357,7 +357,7 @@ SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
   }
   results.seconds.emplace_back(job.ablations > 0 ? "ablations" : job.measure ? "measure" : "baselines", watch.lap());
   for (const Limit& limit : job.setting.limits)  // those that a plot has an axis for
-    if (limit.quantity == Quantity::kLatency || limit.quantity == Quantity::kParams)
+    if (limit.quantity == Quantity::kLatency || limit.quantity == Quantity::kParams || limit.quantity == Quantity::kMemory)
       results.limits.push_back({info(limit.quantity).name, limit.bound, limit.text});
   results.commands = job.commands;
   results.config = job.config;

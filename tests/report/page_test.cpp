@@ -133,6 +133,18 @@ TEST_CASE("what trials are judged by has its name, its direction and its own sca
   CHECK(count(report_markdown(r), "| trial | state | params |") == 1);
 }
 
+TEST_CASE("memory is that of answering where the search was asked about it, else that of training, and says which") {
+  RunResults r = sample_results();
+  CHECK(count(report_html(r), "Validation accuracy against peak memory of training, MB") == 1);
+  CHECK(count(report_html(r), "<td class=\"n\">2.7 MB</td>") == 6);  // three models, in verdict and cost
+  r.limits = {{"memory_mb", 2.5, "memory_mb <= 2.5"}};
+  for (TrialRow& t : r.trials) t.measures = {{"memory_mb", 1 + static_cast<double>(t.params) / 1e5}};
+  const std::string html = report_html(r);
+  CHECK(count(html, "Validation accuracy against memory of answering one text, MB") == 1);
+  CHECK(count(html, "peak memory of training, MB") == 0);
+  CHECK(count(html, "memory_mb &lt;= 2.5") >= 1);
+}
+
 TEST_CASE("a winner whose architecture cannot be read is named, not drawn") {
   RunResults r = sample_results();
   r.models[0].config = "{\"hidden\":-1}";

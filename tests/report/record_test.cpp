@@ -48,6 +48,7 @@ TEST_CASE("every field survives writing and reading") {
   CHECK(back.trials[2].note == r.trials[2].note);
   CHECK(back.models[0].parameters == r.models[0].parameters);
   CHECK(back.models[0].bytes == 600'000);
+  CHECK(back.models[0].answer_memory == 2'700'000);
   CHECK(back.models[0].curves[0][1].tokens == 2000);
   CHECK(back.models[0].curves[0][1].best);
   CHECK(back.models[0].curves[0][0].train_loss == r.models[0].curves[0][0].train_loss);

@@ -36,8 +36,9 @@ TEST_CASE("the verdict says what is better and what cannot be told apart") {
   RunResults r = sample_results();
   CHECK(says(r, "#3 is better than the default by 1.9 ± 1.5 points of accuracy"));
   CHECK(says(r, "#3 is better than the bag of words by 4.1 ± 2.0 points of accuracy"));
-  CHECK(says(r, "#3 and #0 cannot be told apart on these 1,057 test rows (difference +0.4 ± 1.2 points of accuracy); #0 has 1.7 times "
-                "fewer parameters"));
+  CHECK(says(r,
+             "#3 and #0 cannot be told apart on these 1,057 test rows (difference +0.4 ± 1.2 points of accuracy); #0 has 1.7 times "
+             "fewer parameters"));
   CHECK(says(r, "`lr` is at the top of its range"));
   CHECK(!says(r, "cheaper"));
   r.models[0].to_default = PairedDifference{-0.004, 0.015};
@@ -47,7 +48,8 @@ TEST_CASE("the verdict says what is better and what cannot be told apart") {
   r.models[1].of_winner = PairedDifference{0.013, 0.012};  // their intervals overlap, but by row the winner is better
   CHECK(!says(r, "fewer parameters"));
   r.models[1].of_winner = PairedDifference{-0.013, 0.012};
-  CHECK(says(r, "#3 is worse than #0 by 1.3 ± 1.2 points of accuracy, which validation, that chose, did not tell; #0 has 1.7 times"));
+  CHECK(
+      says(r, "#3 is worse than #0 by 1.3 ± 1.2 points of accuracy, which validation, that chose, did not tell; #0 has 1.7 times"));
   r.models[1].params = 200'000;
   CHECK(says(r, "#3 is worse than #0"));
   r.models[1].of_winner = PairedDifference{0.004, 0.012};
@@ -165,7 +167,7 @@ TEST_CASE("Markdown tables keep their columns whatever the texts hold") {
     }
     at = end + 1;
   }
-  CHECK(tables == 8);  // verdict, labels, trials, importance, decisions, confusion, errors, cost
+  CHECK(tables == 9);  // models' costs, verdict, labels, trials, importance, decisions, confusion, errors, cost
   CHECK(text.find("| #3 | complete |") < text.find("| #0 | complete |"));
   CHECK(has(text, "4 trials from 1,200 architectures: 2 complete, 1 stopped early, 1 failed; best \\#3 with 0.8600"));
   CHECK(has(text, "`lathe search 'a b.toml' --until-commit 148`"));
@@ -181,6 +183,10 @@ TEST_CASE("the model card opens with front matter and leaves out what is unknown
   CHECK(has(card, "    - type: accuracy\n      value: 0.8420\n      name: \"accuracy, mean of 3 seeds\"\n---\n"));
   CHECK(has(card, "      name: \"reviews & <b>.tsv\"\n"));
   CHECK(has(card, "One text takes 4.20 ms (95 % within 5.50 ms) on Some CPU @ 2 GHz, 1 thread."));
+  CHECK(has(card, "| parameters | size | memory | vs default |"));
+  CHECK(has(card, "Answering takes 2.7 MB of memory at most."));
+  CHECK(has(report_markdown(sample_results()), "| memory | training memory |"));
+  CHECK(has(report_markdown(sample_results()), "| 2.7 MB | 31.0 MB | 4.1 | 4.2 | 5.5 |"));
   CHECK(has(card, "| 0.8420 (0.819–0.863) |"));
   for (const char* title : {"## Use", "## Data", "## Test", "## Architecture", "## Limits", "## Where it comes from"})
     CHECK_MESSAGE(has(card, title), title);
