@@ -39,10 +39,11 @@ bool asks_for_memory(const RunResults& r) {
 }
 
 std::vector<CostAxis> cost_axes(const RunResults& r) {
-  std::vector<CostAxis> axes = {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
-                                 [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
-                                {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
-                                 [](const ModelRow& m) { return positive(m.params); }}};
+  std::vector<CostAxis> axes = {
+      {"latency_ms", "latency of one text, ms (predicted; finalists measured)", "#latency, ms", predicted_latency,
+       [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
+      {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
+       [](const ModelRow& m) { return positive(m.params); }}};
   if (asks_for_memory(r))
     axes.push_back({"memory_mb", "memory of answering one text, MB", "#memory, MB",
                     [&r](const TrialRow& t) { return answer_memory(r, t); },
@@ -82,6 +83,22 @@ void add_point(PlotSeries& s, double x, double y, const TrialRow& t) {
   s.trials.push_back(t.number);
 }
 
+const TrialRow* trial_of(const RunResults& r, const ModelRow& m) {
+  for (const TrialRow& t : r.trials)
+    if (m.name == str("#", t.number)) return &t;
+  return nullptr;
+}
+
+/// From where the search saw a finalist to where it came out: what was foretold, and what one training told, against the mean of
+/// several.
+void add_way(const RunResults& r, const CostAxis& q, const ModelRow& m, std::pair<double, double> to, Plot& plot) {
+  const TrialRow* t = trial_of(r, m);
+  if (!t || !height(r, *t) || !q.of_trial(*t)) return;
+  PlotSeries way{"from where the search saw them", "grey", PlotKind::line};
+  way.points = {{*q.of_trial(*t), *height(r, *t)}, to};
+  plot.series.push_back(std::move(way));
+}
+
 /// Finalists where they were measured (their validation over seeds), and a line from where the search saw them.
 void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
   if (r.study.scored()) return;  // another scale
@@ -89,6 +106,7 @@ void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
     const ModelRow& m = r.models[i];
     const std::optional<double> x = q.of_model(m);
     if (!x || all_failed(m)) continue;
+    add_way(r, q, m, {*x, m.valid}, plot);
     const bool fallback = m.name == "default";
     PlotSeries s{fallback ? "default, mean of its seeds" : "finalists, mean of their seeds", fallback ? "default" : "second"};
     s.points.emplace_back(*x, m.valid);

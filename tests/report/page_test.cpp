@@ -133,6 +133,16 @@ TEST_CASE("what trials are judged by has its name, its direction and its own sca
   CHECK(count(report_markdown(r), "| trial | state | params |") == 1);
 }
 
+TEST_CASE("the trade-off says what is predicted, what measured, and joins the two") {
+  RunResults r = sample_results();
+  const std::string html = report_html(r);
+  CHECK(count(html, "latency of one text, ms (predicted; finalists measured)") >= 1);
+  CHECK(count(html, "from where the search saw them") == 3);  // the legend of each plot
+  r.models[0].name = "#77";                                   // no such trials
+  r.models[1].name = "#78";
+  CHECK(count(report_html(r), "from where the search saw them") == 0);
+}
+
 TEST_CASE("memory is that of answering where the search was asked about it, else that of training, and says which") {
   RunResults r = sample_results();
   CHECK(count(report_html(r), "Validation accuracy against peak memory of training, MB") == 1);
