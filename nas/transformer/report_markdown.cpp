@@ -75,15 +75,16 @@ std::string search_markdown(const RunResults& r) {
 std::string why_markdown(const RunResults& r) {
   const Explanation& why = r.why;
   if (why.parameters.empty()) return "";
-  std::string out =
-      "\n## What mattered\n\nShare of PED-ANOVA: how much the best tenth of the trials differs from all in this "
-      "parameter.\n\n| parameter | importance | best trials at the edge |\n|-|-:|-|\n";
-  std::vector<const ParameterRow*> rows;
-  for (const ParameterRow& p : why.parameters) rows.push_back(&p);
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const ParameterRow* a, const ParameterRow* b) { return a->importance > b->importance; });
-  for (const ParameterRow* p : rows)
-    out += str("| ", markdown_text(p->name), " | ", fixed(100 * p->importance, 0), " % | ", markdown_text(p->edge), " |\n");
+  std::string out = str("\n## What mattered\n\n", markdown_text(importance_sentence(r)), ".\n");
+  if (shows_importance(r)) {
+    out += "\n| parameter | importance | best trials at the edge |\n|-|-:|-|\n";
+    std::vector<const ParameterRow*> rows;
+    for (const ParameterRow& p : why.parameters) rows.push_back(&p);
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const ParameterRow* a, const ParameterRow* b) { return a->importance > b->importance; });
+    for (const ParameterRow* p : rows)
+      out += str("| ", markdown_text(p->name), " | ", fixed(100 * p->importance, 0), " % | ", markdown_text(p->edge), " |\n");
+  }
   if (why.effects.empty()) return out;
   out += str(
       "\nOne choice of #", why.trial, " changed: the difference in ", markdown_text(value_name(r)),

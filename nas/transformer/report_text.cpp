@@ -128,6 +128,28 @@ bool any_latency(const RunResults& r) {
   return std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
 }
 
+namespace {
+
+/// The best tenth of fewer is one trial: its choices say little about what mattered.
+constexpr std::int64_t kFewestForImportance = 20;
+
+std::int64_t complete_trials(const RunResults& r) {
+  return std::count_if(r.trials.begin(), r.trials.end(), [](const TrialRow& t) { return t.state == TrialState::complete; });
+}
+
+}  // namespace
+
+bool shows_importance(const RunResults& r) { return complete_trials(r) >= kFewestForImportance; }
+
+std::string importance_sentence(const RunResults& r) {
+  const std::int64_t trials = complete_trials(r), best = (trials + 9) / 10;
+  const std::string sides =
+      str("the best tenth of the ", with_commas(trials), trials == 1 ? " complete trial, " : " complete trials, ", best, ", ");
+  return shows_importance(r) ? str("Share of PED-ANOVA: how much ", sides, "differs from all in this parameter")
+                             : str("Importance is left out: it would set ", sides, "against all; from ", kFewestForImportance,
+                                   " complete trials on it is told");
+}
+
 std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters) {
   std::string out;
   for (const auto& [name, value] : parameters) out += (out.empty() ? "" : ", ") + name + " " + value;

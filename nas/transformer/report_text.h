@@ -56,6 +56,9 @@ std::string objectives_sentence(const RunResults& results);
 /// Of one text, milliseconds, where it was foretold.
 std::optional<double> predicted_latency(const TrialRow& trial);
 bool any_latency(const RunResults& results);  ///< of a model, measured
+/// What stands behind importances, as a sentence, and whether that is enough to show them.
+std::string importance_sentence(const RunResults& results);
+bool shows_importance(const RunResults& results);
 /// "layers 3, heads 4".
 std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters);
 

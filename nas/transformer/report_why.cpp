@@ -15,10 +15,10 @@ std::vector<const ParameterRow*> by_importance(const RunResults& r) {
   return rows;
 }
 
-std::string importance_html(const std::vector<const ParameterRow*>& rows) {
-  std::string out =
-      "<h3>Importance</h3>\n<p class=\"soft\">Share of PED-ANOVA: how much the best tenth of the trials differs from all in this "
-      "parameter.</p>\n<div class=\"bars\" role=\"table\">\n";
+std::string importance_html(const RunResults& r, const std::vector<const ParameterRow*>& rows) {
+  std::string out = str("<h3>Importance</h3>\n<p class=\"soft\">", escape_html(importance_sentence(r)), ".</p>\n");
+  if (!shows_importance(r)) return out;
+  out += "<div class=\"bars\" role=\"table\">\n";
   for (const ParameterRow* p : rows)
     out += str("<div role=\"row\"><span role=\"rowheader\">", escape_html(p->name),
                "</span><span class=\"track\" role=\"presentation\"><span style=\"width:", fixed(100 * p->importance, 1),
@@ -86,7 +86,7 @@ std::string why_section(const RunResults& r) {
   const std::vector<const ParameterRow*> rows = by_importance(r);
   std::string small;
   for (const ParameterRow* p : rows) small += histogram_svg(r, *p);
-  std::string out = importance_html(rows);
+  std::string out = importance_html(r, rows);
   if (!small.empty())
     out +=
         "<h3>Where the best trials lie</h3>\n<p class=\"soft\">Grey: all complete trials; colour: the best tenth. Best trials at "

@@ -119,7 +119,7 @@ struct ParameterRow {
   double low = 0, high = 0;          ///< of a range of numbers
   std::vector<std::string> choices;  ///< its values in order, where they are few or not numbers; empty: a range
   double importance = 0;             ///< share of PED-ANOVA's sum; 0 where it occurs in no complete trial
-  std::string edge;                  ///< "top" or "bottom" where the best trials lie there, else empty
+  std::string edge;                  ///< "top" or "bottom" where the best trials lie there and it can be widened, else empty
 };
 
 /// Part of a network: what it costs for one text. Not a number: not measured.

@@ -84,6 +84,9 @@ std::vector<Finalist> choose_finalists(const History& history, const StudyHeader
 /// How finalists are trained: in <folder>/finalists.
 FinalistSetting finalist_setting(const SearchJob& job);
 
+/// edge_warnings() of ranges that can be widened: not those of a parameter that is at its own bound (bounds_of()).
+std::vector<EdgeWarning> widenable_edges(const Space& space, const History& history, std::span<const Direction> directions);
+
 // Parts of the record (results.h).
 DataSummary summarise_data(const SearchJob& job);
 std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective);

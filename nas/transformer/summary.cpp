@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include <sys/utsname.h>
@@ -99,6 +100,19 @@ std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader
   return rows;
 }
 
+std::vector<EdgeWarning> widenable_edges(const Space& space, const History& history, std::span<const Direction> directions) {
+  std::vector<EdgeWarning> edges = edge_warnings(space, history, directions);
+  std::erase_if(edges, [&](const EdgeWarning& edge) {
+    const Parameter& p = space.parameter(space.index(edge.parameter));
+    const auto count = p.count();
+    const double end = !count ? (edge.top ? p.real()->high : p.real()->low)
+                              : p.at(edge.top ? *count - 1 : 0).number().value_or(std::numeric_limits<double>::quiet_NaN());
+    const ParameterBounds bounds = bounds_of(p.name);
+    return edge.top ? end >= bounds.high : end <= bounds.low;
+  });
+  return edges;
+}
+
 StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job) {
   const StudyHeader& header = job.header;
   StudySummaryRow row;
@@ -118,7 +132,7 @@ StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job) {
   row.space = header.space.count().text();
   for (std::size_t i = 0; i < header.metrics.size(); ++i)
     row.objectives.emplace_back(header.metrics[i], header.directions[i] == Direction::maximise ? "maximise" : "minimise");
-  for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions))
+  for (const EdgeWarning& warning : widenable_edges(header.space, run.history, header.directions))
     row.hints.push_back(warning.text());
   return row;
 }

@@ -58,6 +58,14 @@ inline void sample_explanation(RunResults& r) {
   r.why.finished_trials = 4;
 }
 
+/// More complete trials, so that importances are told.
+inline void add_trials(RunResults& r, std::int64_t complete) {
+  for (std::int64_t i = 0; i < complete; ++i) {
+    TrialRow t{4 + i, TrialState::complete, 0.7, "L1 H16", {{"layers", "1"}}, {0.7}, 200'000, 5, 6, 30, ""};
+    r.trials.push_back(t);
+  }
+}
+
 inline RunResults sample_results() {
   RunResults r;
   r.data = {.name = "reviews & <b>.tsv",

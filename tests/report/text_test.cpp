@@ -167,7 +167,7 @@ TEST_CASE("Markdown tables keep their columns whatever the texts hold") {
     }
     at = end + 1;
   }
-  CHECK(tables == 9);  // models' costs, verdict, labels, trials, importance, decisions, confusion, errors, cost
+  CHECK(tables == 8);  // models' costs, verdict, labels, trials, decisions, confusion, errors, cost
   CHECK(text.find("| #3 | complete |") < text.find("| #0 | complete |"));
   CHECK(has(text, "4 trials from 1,200 architectures: 2 complete, 1 stopped early, 1 failed; best \\#3 with 0.8600"));
   CHECK(has(text, "`lathe search 'a b.toml' --until-commit 148`"));
