@@ -66,7 +66,7 @@ std::string model_card(const RunResults& r, const std::string& license) {
              m.bytes > 0 ? ", " + megabytes(m.bytes) : "", ".",
              m.answer_memory > 0 ? " Answering takes " + megabytes(m.answer_memory) + " of memory at most." : "");
   if (m.latency && m.latency->p50 - m.latency->p50 == 0)
-    out += str(" One text takes ", fixed(m.latency->p50, 2), " ms (95 % within ", fixed(m.latency->p95, 2), " ms) on ",
+    out += str(" One text takes ", milliseconds(m.latency->p50), " ms (95 % within ", milliseconds(m.latency->p95), " ms) on ",
                r.host.cpu.empty() ? std::string("the machine of the search") : markdown_text(r.host.cpu), ", ",
                r.latency ? r.latency->threads : 1, r.latency && r.latency->threads > 1 ? " threads" : " thread", ".");
   if (!m.parameters.empty()) out += " Searched: " + markdown_text(point_text(m.parameters)) + ".";

@@ -25,6 +25,21 @@ std::string advice_on_bag_of_words(const PairedDifference& d) {
   return "nothing on this test speaks for the model over a bag of words, which is far cheaper";
 }
 
+/// What is wrong with a model that is no better than one label for every text; else nothing. Of macro F1 the score counts, since a
+/// model may give up accuracy for it.
+std::string beside_majority(const RunResults& r, const ModelRow& winner) {
+  if (!r.winner_to_majority) return "";
+  const PairedDifference& d = *r.winner_to_majority;
+  if (d.significant() && d.mean > 0) return "";
+  for (const BaselineRow& b : r.baselines)
+    if (r.metric == "macro_f1" && b.name == "majority class" && winner.low > b.macro_f1) return "";
+  if (d.mean == 0 && d.half_width == 0)
+    return str(winner.name,
+               " is right on the same test rows as an answer that is always the majority class: it has learned nothing");
+  return compare(winner.name, "the majority class", d, r.data.test_rows) +
+         ": nothing on this test shows that it has learned anything";
+}
+
 /// A smaller finalist that the test does not put behind the winner, or one that it puts before it; else nothing.
 std::string alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
   if (!other.of_winner) return "";
@@ -49,6 +64,7 @@ void compare_winner(const RunResults& r, const ModelRow& winner, std::vector<Ver
     note(compare(winner.name, "the bag of words", *r.winner_to_bag_of_words, r.data.test_rows));
     note(advice_on_bag_of_words(*r.winner_to_bag_of_words));
   }
+  if (std::string text = beside_majority(r, winner); !text.empty()) out.push_back({Kind::note, true, std::move(text)});
   for (const ModelRow& m : r.models)
     if (&m != &winner && m.name != "default" && !all_failed(m)) note(alternative(winner, m, r.data.test_rows));
   if (winner.failed > 0)

@@ -185,7 +185,7 @@ struct RunResults {
   int winner_seed = 0;           ///< its exported training
   std::string metric;            ///< "accuracy" or "macro_f1"
   std::vector<BaselineRow> baselines;
-  std::optional<PairedDifference> winner_to_bag_of_words;
+  std::optional<PairedDifference> winner_to_bag_of_words, winner_to_majority;
   data::ConfusionMatrix confusion;  ///< of the exported training on the test rows
   std::vector<Mistake> mistakes;    ///< the most confident errors
   std::vector<ReliabilityBin> reliability;

@@ -217,6 +217,7 @@ std::string to_json(const RunResults& r) {
         .end_object();
   json.end_array();
   difference(json, "winner_to_bag_of_words", r.winner_to_bag_of_words);
+  if (r.winner_to_majority) difference(json, "winner_to_majority", r.winner_to_majority);
   json.key("confusion").begin_object().member("classes", r.confusion.classes);
   list(json, "counts", r.confusion.counts);
   json.end_object().key("mistakes").begin_array();
@@ -252,6 +253,7 @@ RunResults run_results(std::string_view text, const std::string& where) {
                              real(b.at("half_width")), b.contains("low") ? real(b.at("low")) : real(Json()),
                              b.contains("high") ? real(b.at("high")) : real(Json())});
     r.winner_to_bag_of_words = difference_of(j.at("winner_to_bag_of_words"));
+    if (j.contains("winner_to_majority")) r.winner_to_majority = difference_of(j.at("winner_to_majority"));
     get(j.at("confusion"), "classes", r.confusion.classes), get(j.at("confusion"), "counts", r.confusion.counts);
     for (const Json& m : j.at("mistakes"))
       r.mistakes.push_back({m.at("place").get<std::string>(), m.at("text").get<std::string>(), m.at("truth").get<std::string>(),

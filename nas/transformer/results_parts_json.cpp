@@ -124,8 +124,9 @@ double real_of(const Json& json) { return json.is_null() ? std::numeric_limits<d
 void write_epochs(JsonWriter& json, const std::vector<train::EpochResult>& epochs) {
   json.begin_array();
   for (const train::EpochResult& e : epochs) {
-    json.begin_object().member("epoch", e.epoch).member("train_loss", e.train_loss).member("best", e.best);
-    json.member("steps", e.steps).member("tokens", e.tokens).key("valid").begin_array();
+    json.begin_object().member("epoch", e.epoch).member("train_loss", e.train_loss);
+    if (e.steps > 0) json.member("best", e.best).member("steps", e.steps).member("tokens", e.tokens);
+    json.key("valid").begin_array();
     json.value(e.valid.accuracy).value(e.valid.macro_f1).value(e.valid.loss).end_array().end_object();
   }
   json.end_array();
@@ -137,9 +138,11 @@ std::vector<train::EpochResult> read_epochs(const Json& json) {
     train::EpochResult e;
     e.epoch = item.at("epoch").get<std::int64_t>();
     e.train_loss = real_of(item.at("train_loss"));
-    e.best = item.at("best").get<bool>();
-    e.steps = item.at("steps").get<std::int64_t>();
-    e.tokens = item.at("tokens").get<std::int64_t>();
+    if (item.contains("steps")) {
+      e.best = item.at("best").get<bool>();
+      e.steps = item.at("steps").get<std::int64_t>();
+      e.tokens = item.at("tokens").get<std::int64_t>();
+    }
     const Json& valid = item.at("valid");
     e.valid = {real_of(valid.at(0)), real_of(valid.at(1)), real_of(valid.at(2))};
     out.push_back(e);

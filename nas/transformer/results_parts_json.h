@@ -10,7 +10,7 @@ namespace lathe::nas {
 /// A number that may be missing: null is not a number.
 double real_of(const nlohmann::json& json);
 
-/// A list of epochs, as a value.
+/// A list of epochs, as a value. Of those of the study's log, which has no steps (0), only what it has is written.
 void write_epochs(JsonWriter& json, const std::vector<train::EpochResult>& epochs);
 std::vector<train::EpochResult> read_epochs(const nlohmann::json& json);
 

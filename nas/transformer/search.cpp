@@ -157,8 +157,9 @@ class Verdict {
     results.baselines.push_back(baseline_row("bag of words", truth, words, classes, metric));
     results.baselines.push_back(baseline_row("majority class", truth, majority, classes, metric));
     if (winner_ >= 0) {
-      const std::vector<std::vector<std::int32_t>> baseline = {words};
-      results.winner_to_bag_of_words = paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), baseline, truth);
+      const std::vector<std::vector<std::int32_t>> winner = answers_of(finals_[static_cast<std::size_t>(winner_)]);
+      results.winner_to_bag_of_words = paired_difference(winner, std::span(&words, 1), truth);
+      results.winner_to_majority = paired_difference(winner, std::span(&majority, 1), truth);
     }
   }
 

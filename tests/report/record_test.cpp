@@ -100,6 +100,14 @@ TEST_CASE("what not every run has survives too, and a record without it is read"
   r.models[0].to_default->p_value = 0.25;
   CHECK(run_results(to_json(r), "x").models[0].to_default->p_value == 0.25);
 
+  train::EpochResult logged = sample_epoch(2, 0.8, false);  // of a study's log, which knows neither steps nor the best epoch
+  logged.steps = logged.tokens = 0;
+  logged.train_loss = 0.5;
+  r.trials[0].epochs = {logged};
+  const std::string sparse = to_json(r);
+  CHECK(sparse.find("\"epochs\":[{\"epoch\":2,\"train_loss\":0.5,\"valid\":[0.8,") != std::string::npos);
+  CHECK(to_json(run_results(sparse, "x")) == sparse);
+
   RunResults bare;
   CHECK(!run_results(to_json(bare), "x").latency);
   CHECK(refusal(replaced(json, "\"source\":\"retrained\"", "\"source\":\"guessed\"")) ==

@@ -150,6 +150,28 @@ TEST_CASE("of several objectives Markdown and page name them and show the front"
   CHECK(has(report_markdown(r), "1 trial is on the Pareto front"));
 }
 
+TEST_CASE("a model that is no better than the majority class is told so") {
+  RunResults r = sample_results();
+  CHECK(!says(r, "majority"));
+  CHECK(run_results(to_json(r), "x").winner_to_majority->mean == 0.284);
+  r.winner_to_majority = PairedDifference{0.01, 0.03};
+  CHECK(says(r,
+             "#3 and the majority class cannot be told apart on these 1,057 test rows (difference +1.0 ± 3.0 points of accuracy): "
+             "nothing on this test shows that it has learned anything"));
+  r.winner_to_majority = PairedDifference{0, 0};
+  CHECK(says(r, "#3 is right on the same test rows as an answer that is always the majority class: it has learned nothing"));
+  r.metric = "macro_f1";  // 0.842 (0.819 and up) against 0.36
+  CHECK(!says(r, "majority"));
+  r.models[0].low = 0.3;
+  CHECK(says(r, "majority"));
+}
+
+TEST_CASE("a latency of hundredths of a millisecond keeps its digits in the card") {
+  RunResults r = sample_results();
+  r.models[0].latency = ModelLatency{0.011, 0.0123, 0.0145};
+  CHECK(has(model_card(r, ""), "One text takes 0.0123 ms (95 % within 0.0145 ms) on"));
+}
+
 TEST_CASE("Markdown tables keep their columns whatever the texts hold") {
   const std::string text = report_markdown(sample_results());
   CHECK(!has(text, "<script"));
@@ -182,7 +204,7 @@ TEST_CASE("the model card opens with front matter and leaves out what is unknown
   CHECK(!has(card, "license"));
   CHECK(has(card, "    - type: accuracy\n      value: 0.8420\n      name: \"accuracy, mean of 3 seeds\"\n---\n"));
   CHECK(has(card, "      name: \"reviews & <b>.tsv\"\n"));
-  CHECK(has(card, "One text takes 4.20 ms (95 % within 5.50 ms) on Some CPU @ 2 GHz, 1 thread."));
+  CHECK(has(card, "One text takes 4.2 ms (95 % within 5.5 ms) on Some CPU @ 2 GHz, 1 thread."));
   CHECK(has(card, "| parameters | size | memory | vs default |"));
   CHECK(has(card, "Answering takes 2.7 MB of memory at most."));
   CHECK(has(report_markdown(sample_results()), "| memory | training memory |"));
