@@ -188,8 +188,10 @@ ModelRow read_model(const Json& j) {
   for (const Json& curve : j.at("curves")) m.curves.push_back(read_epochs(curve));
   read_more(j, m);
   if (j.contains("targets"))
-    for (const Json& t : j.at("targets"))
+    for (const Json& t : j.at("targets")) {
+      parse_target(t.at("text").get<std::string>());  // the reports ask for its quantity
       m.targets.push_back({t.at("text").get<std::string>(), real(t.at("value")), real(t.at("bound")), t.at("holds").get<bool>()});
+    }
   return m;
 }
 

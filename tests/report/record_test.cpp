@@ -141,5 +141,10 @@ TEST_CASE("a damaged record is refused") {
   CHECK(refusal(replaced(json, "\"winner\":0", "\"winner\":-2")).starts_with("results.json: winner -2"));
   CHECK(refusal(replaced(json, "\"classes\":2", "\"classes\":3")).starts_with("results.json: a confusion matrix of 3 classes"));
   CHECK(refusal(replaced(json, "\"classes\":2", "\"classes\":-1")).starts_with("results.json: a confusion matrix of -1 classes"));
+  RunResults aimed = sample_results();
+  aimed.models[0].targets = {{"accuracy >= 0.9", 0.91, 0.9, true}};
+  CHECK(run_results(to_json(aimed), "x").models[0].targets[0].bound == 0.9);
+  CHECK(refusal(replaced(to_json(aimed), "accuracy >= 0.9", "acuracy >= 0.9"))
+            .starts_with("results.json: limits.target \"acuracy >= 0.9\""));
   CHECK(refusal(replaced(json, "\"valid_rows\":250", "\"valid_rows\":\"many\"")).starts_with("results.json: is not the record"));
 }
