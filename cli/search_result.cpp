@@ -32,7 +32,7 @@ std::string result_table(const nas::RunResults& results) {
     const bool failed = m.failed == m.seeds;
     table.add({static_cast<int>(i) == results.winner ? "*" : "", m.name + " " + m.architecture,
                failed ? "failed" : str(fixed(m.test, 4), " +-", fixed(m.half_width, 3)), failed ? "" : fixed(m.valid, 4),
-               format_count(m.params), format_bytes(m.bytes), format_bytes(m.memory),
+               format_count(m.params), format_bytes(m.bytes), m.answer_memory > 0 ? format_bytes(m.answer_memory) : "",
                m.latency ? nas::show_value(nas::Quantity::kLatency, m.latency->p50) : "",
                m.to_default ? signed_points(m.to_default->mean) : ""});
   }
@@ -72,22 +72,11 @@ void print_result(Console& console, const nas::SearchOutcome& outcome, const std
   }
   std::string out = str("test: ", with_commas(results.data.test_rows),
                         " rows, read once; mean and 95 % interval over seeds and rows\n", result_table(results));
-  const std::vector<std::string>& hints = results.study.hints;  // among the sentences
-  for (const std::string& sentence : nas::verdict_sentences(results))
-    out += str(std::find(hints.begin(), hints.end(), sentence) == hints.end() ? "note    " : "hint    ", sentence, "\n");
-  out += front_line(outcome, folder);
-  if (results.winner >= 0) {
-    const nas::ModelRow& winner = results.models[static_cast<std::size_t>(results.winner)];
-    for (const nas::TargetCheck& check : winner.targets) {
-      const nas::Quantity quantity = nas::parse_target(check.text).quantity;
-      out += str("target  ", check.text, check.holds ? " holds: " : " does not hold: ", shown(check.value), ", the bound is ",
-                 shown(check.bound),
-                 nas::is_measured(quantity)            ? " (validation, retrained alike)"
-                 : quantity == nas::Quantity::kLatency ? " (predicted)"
-                                                       : "",
-                 "\n");
-    }
+  for (const nas::VerdictLine& line : nas::verdict_lines(results)) {
+    const std::string kind = nas::kind_name(line.kind);
+    out += str(kind, std::string(8 - kind.size(), ' '), line.text, "\n");
   }
+  out += front_line(outcome, folder);
   if (results.winner >= 0) {
     out += "winner ";
     for (const auto& [name, value] : results.models[static_cast<std::size_t>(results.winner)].parameters)
@@ -128,6 +117,7 @@ std::optional<bool> print_best(Console& console, const nas::SearchOutcome& outco
           scored ? shown(*best.value) : nas::show_value(quantity, *best.value), ", ", with_commas(best.params), " parameters:");
   for (const auto& [name, value] : best.parameters) out += str(" ", name, "=", value);
   out += str(best.violation > 0 ? " (breaks a constraint, as all do)" : "", "\n", front_line(outcome, folder));
+  if (const auto line = nas::calibration_line(outcome.results)) out += str("note    ", line->text, "\n");
   out += str("note    finalists.count = 0: nothing was trained again, tested or exported\nmore    lathe study ",
              best.violation > 0 ? "trials " : "best ", folder.string(), "\nstudy   ", outcome.study.hash, " (lathe study hash ",
              folder.string(), ")\n");

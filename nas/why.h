@@ -23,9 +23,11 @@ struct Effect {
   std::string parameter;
   std::string chosen, other;  ///< value, or range of values, as shown
   Source source = Source::estimate;
-  double difference = 0;  ///< value with `other` − value with `chosen`, in units of the objective
-  double error = 0;       ///< standard error of the difference; not a number where one trial a side leaves it unknown
-  double trials = 0;      ///< number behind `other`; for an estimate the effective one, (Σw)²/Σw²
+  double difference = 0;                ///< value with `other` − value with `chosen`, in units of the objective
+  double error = 0;                     ///< standard error of the difference; not a number where one trial a side leaves it unknown
+  double trials = 0;                    ///< number behind `other`; for an estimate the effective one, (Σw)²/Σw²
+  double quantile = 1.959963984540054;  ///< errors in half of a 95 % interval; more where few trainings tell them
+  double half_width() const { return quantile * error; }
 };
 const char* source_name(Effect::Source source);  ///< "trials", "estimate", "retrained"
 

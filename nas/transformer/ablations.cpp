@@ -1,6 +1,6 @@
-#include <lathe/base/math.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/transformer/ablations.h>
+#include <lathe/nas/transformer/intervals.h>
 #include <lathe/nas/transformer/report_svg.h>
 
 #include <algorithm>
@@ -9,26 +9,12 @@
 namespace lathe::nas {
 namespace {
 
-/// Mean of the best validation metric over seeds, and the variance of that mean.
-struct Outcome {
-  double mean = 0, variance = std::numeric_limits<double>::quiet_NaN();
-  int trainings = 0;
-};
-
-Outcome outcome_of(const FinalistResult& result, train::Metric metric) {
-  Outcome out;
-  std::vector<double> values;
+/// What each training that succeeded said about the validation rows.
+std::vector<std::vector<std::int32_t>> answers_of(const FinalistResult& result) {
+  std::vector<std::vector<std::int32_t>> answers;
   for (const FinalRun& run : result.runs)
-    if (run.failure.empty()) values.push_back(run.valid.of(metric));
-  out.trainings = static_cast<int>(values.size());
-  if (values.empty()) return out;
-  const auto n = static_cast<double>(values.size());
-  for (const double v : values) out.mean += v / n;
-  if (values.size() < 2) return out;
-  double sum = 0;
-  for (const double v : values) sum += (v - out.mean) * (v - out.mean);
-  out.variance = sum / (n - 1) / n;
-  return out;
+    if (run.failure.empty()) answers.push_back(run.test_labels);  // read_test is false
+  return answers;
 }
 
 /// The parameter in which two points differ, both having it.
@@ -69,15 +55,16 @@ void retrain_neighbours(RunResults& r, const SearchJob& job, const History& hist
   setting.progress = {};
   const std::vector<FinalistResult> results = train_finalists(finalists, *job.rows, setting);
 
-  const Outcome base = outcome_of(results[0], setting.metric);
-  if (base.trainings == 0) return;
+  const std::vector<std::vector<std::int32_t>> base = answers_of(results[0]);
+  if (base.empty()) return;
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const Outcome other = outcome_of(results[i + 1], setting.metric);
-    if (other.trainings == 0) continue;
+    const std::vector<std::vector<std::int32_t>> other = answers_of(results[i + 1]);
+    if (other.empty()) continue;
+    const ScoreDifference d =
+        score_difference(other, base, job.rows->valid.labels, static_cast<std::int32_t>(job.setting.task.classes), setting.metric);
     const std::size_t p = difference_of(chosen, points[i]);
-    r.why.effects.push_back({chosen.name(p), shown(*chosen.value(p)), shown(*points[i].value(p)), Effect::Source::retrained,
-                             other.mean - base.mean, math::sqrt(base.variance + other.variance),
-                             static_cast<double>(other.trainings)});
+    r.why.effects.push_back({chosen.name(p), shown(*chosen.value(p)), shown(*points[i].value(p)), Effect::Source::retrained, d.mean,
+                             d.error, static_cast<double>(other.size()), d.quantile});
   }
   std::stable_sort(r.why.effects.begin(), r.why.effects.end(), [&](const Effect& a, const Effect& b) {
     return job.header.space.index(a.parameter) < job.header.space.index(b.parameter);

@@ -7,7 +7,8 @@ namespace lathe::nas {
 
 /// Trains the winner's point again and up to job.ablations of its one_step_neighbours(), the most important parameters first, as in
 /// the search (its epochs) and with job.seeds seeds and equal random streams, in <folder>/ablations; adds the
-/// differences of their best validation metric to `results.why.effects`. What the objective refuses is passed over. The test rows
+/// differences of their validation metric, with errors over rows and seeds (score_difference() of intervals.h), to
+/// `results.why.effects`. What the objective refuses is passed over. The test rows
 /// are not read. A call that was interrupted goes on where it was.
 void retrain_neighbours(RunResults& results, const SearchJob& job, const History& history, const TrainingObjective& objective);
 

@@ -124,6 +124,18 @@ const std::vector<std::string>& searchable_names() {
   return names;
 }
 
+ParameterBounds bounds_of(std::string_view name) {
+  static const std::map<std::string, ParameterBounds, std::less<>> table = {
+      {"layers", {1, 64}},       {"hidden", {1, 8192}},      {"heads", {1, 128}},
+      {"expansion", {1, 64}},    {"head_dim", {0, 1024}},    {"ffn", {0, 65536}},
+      {"dropout", {0, 1}},       {"vocab", {10, 1e6}},       {"max_tokens", {3, 8192}},
+      {"batch_rows", {1, 1e6}},  {"batch_tokens", {0, 1e8}}, {"lr", {0, 100}},
+      {"weight_decay", {0, 10}}, {"warmup", {0, 1}},         {"clip", {0, std::numeric_limits<double>::infinity()}}};
+  if (const std::size_t dot = name.rfind('.'); dot != std::string_view::npos) name.remove_prefix(dot + 1);
+  const auto found = table.find(name);
+  return found == table.end() ? ParameterBounds{} : found->second;
+}
+
 Candidate apply(const Candidate& base, const Point& point) {
   check_width(point);
   Candidate c = base;

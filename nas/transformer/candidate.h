@@ -10,8 +10,10 @@
 #include <lathe/train/config.h>
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lathe::nas {
@@ -57,5 +59,12 @@ Candidate apply(const Candidate& base, const Point& point);
 
 /// Names that a space may use, without the per-layer forms.
 const std::vector<std::string>& searchable_names();
+
+/// What a number of a candidate can be at most and at least, whatever the space says: the bounds of its configuration key. Infinite
+/// where there are none, and for names of categories.
+struct ParameterBounds {
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+};
+ParameterBounds bounds_of(std::string_view name);  ///< "layers[i].heads" too
 
 }  // namespace lathe::nas

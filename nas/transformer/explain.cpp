@@ -4,6 +4,7 @@
 #include <lathe/nas/importance.h>
 #include <lathe/nas/transformer/quantities.h>
 #include <lathe/nas/transformer/results.h>
+#include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
 
@@ -61,7 +62,7 @@ void explain(RunResults& r, const History& history, const StudyHeader& header) {
   for (const Parameter& parameter : header.space.parameters()) why.parameters.push_back(parameter_row(parameter));
   const auto row = [&](const std::string& name) -> ParameterRow& { return why.parameters[header.space.index(name)]; };
   for (const Importance& i : importances(header.space, history, header.directions)) row(i.parameter).importance = i.share;
-  for (const EdgeWarning& edge : edge_warnings(header.space, history, header.directions))
+  for (const EdgeWarning& edge : widenable_edges(header.space, history, header.directions))
     row(edge.parameter).edge = edge.top ? "top" : "bottom";
   const Direction direction = header.directions[0];
   why.trial = winner_trial(r, history, direction);

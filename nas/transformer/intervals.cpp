@@ -3,6 +3,7 @@
 #include <lathe/nas/transformer/intervals.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace lathe::nas {
 namespace {
@@ -25,26 +26,51 @@ double mean_of(std::span<const double> values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-/// Variance over rows of the mean macro F1 of all trainings.
-double bootstrap_variance(std::span<const std::vector<std::int32_t>> answers, std::span<const std::int32_t> labels,
-                          std::int32_t classes) {
-  const auto n = static_cast<std::uint32_t>(labels.size());
+using Answers = std::span<const std::vector<std::int32_t>>;
+
+/// Mean macro F1 of trainings on these of the rows.
+double mean_f1(Answers answers, std::span<const std::int32_t> labels, std::span<const std::uint32_t> rows, std::int32_t classes) {
   const auto width = static_cast<std::size_t>(classes);
+  double sum = 0;
+  for (const std::vector<std::int32_t>& given : answers) {
+    data::ConfusionMatrix matrix{classes, std::vector<std::int64_t>(width * width)};
+    for (const std::uint32_t row : rows)
+      ++matrix.counts[static_cast<std::size_t>(labels[row]) * width + static_cast<std::size_t>(given[row])];
+    sum += data::macro_f1(matrix);
+  }
+  return answers.empty() ? 0 : sum / static_cast<double>(answers.size());
+}
+
+/// Variance over rows of the mean macro F1 of `a` less that of `b`, which may be empty.
+double bootstrap_variance(Answers a, Answers b, std::span<const std::int32_t> labels, std::int32_t classes) {
+  const auto n = static_cast<std::uint32_t>(labels.size());
   std::vector<double> means;
   std::vector<std::uint32_t> rows(n);
   for (int resample = 0; resample < kResamples; ++resample) {
     Random random(random_key(1, static_cast<std::uint64_t>(resample), "rows"));
     for (std::uint32_t& row : rows) row = random.below(n);
-    double sum = 0;
-    for (const std::vector<std::int32_t>& given : answers) {
-      data::ConfusionMatrix matrix{classes, std::vector<std::int64_t>(width * width)};
-      for (const std::uint32_t row : rows)
-        ++matrix.counts[static_cast<std::size_t>(labels[row]) * width + static_cast<std::size_t>(given[row])];
-      sum += data::macro_f1(matrix);
-    }
-    means.push_back(sum / static_cast<double>(answers.size()));
+    means.push_back(mean_f1(a, labels, rows, classes) - mean_f1(b, labels, rows, classes));
   }
   return variance_of(means, mean_of(means));
+}
+
+std::vector<double> scores_of(Answers answers, std::span<const std::int32_t> labels, std::int32_t classes, train::Metric metric) {
+  std::vector<double> scores;
+  for (const std::vector<std::int32_t>& given : answers)
+    scores.push_back(metric == train::Metric::kAccuracy ? data::accuracy(labels, given) : data::macro_f1(labels, given, classes));
+  return scores;
+}
+
+/// Variance of the mean over rows of the difference of the shares of trainings that are right.
+double paired_variance(Answers a, Answers b, std::span<const std::int32_t> labels) {
+  const auto right = [&](Answers answers, std::size_t row) {
+    double sum = 0;
+    for (const std::vector<std::int32_t>& given : answers) sum += given[row] == labels[row] ? 1 : 0;
+    return sum / static_cast<double>(answers.size());
+  };
+  std::vector<double> differences;
+  for (std::size_t row = 0; row < labels.size(); ++row) differences.push_back(right(a, row) - right(b, row));
+  return variance_of(differences, mean_of(differences)) / static_cast<double>(labels.size());
 }
 
 }  // namespace
@@ -62,15 +88,46 @@ ScoreInterval score_interval(std::span<const std::vector<std::int32_t>> answers,
   ScoreInterval out;
   if (answers.empty() || labels.empty()) return out;
   const auto n = static_cast<double>(labels.size()), k = static_cast<double>(answers.size());
-  std::vector<double> scores;
-  for (const std::vector<std::int32_t>& given : answers)
-    scores.push_back(metric == train::Metric::kAccuracy ? data::accuracy(labels, given) : data::macro_f1(labels, given, classes));
+  const std::vector<double> scores = scores_of(answers, labels, classes, metric);
   const double p = out.mean = mean_of(scores);
-  const double rows = metric == train::Metric::kAccuracy ? p * (1 - p) / n : bootstrap_variance(answers, labels, classes);
+  const double rows = metric == train::Metric::kAccuracy ? p * (1 - p) / n : bootstrap_variance(answers, {}, labels, classes);
   const double variance = variance_of(scores, p) / k + rows;
   const data::Interval interval = wilson(p, variance > 0 ? std::min(p * (1 - p) / variance, n) : n);
   out.low = interval.low;
   out.high = interval.high;
+  return out;
+}
+
+double student_quantile(double degrees) {
+  constexpr double kTable[] = {12.7062047361747, 4.30265272974946, 3.18244630528371, 2.77644510519779, 2.57058183563631,
+                               2.44691185114498, 2.36462425159278, 2.30600413520417, 2.2621571627982,  2.22813885198627,
+                               2.20098516009164, 2.17881282966723, 2.16036865646279, 2.1447866879178,  2.13144954555978,
+                               2.11990529922125, 2.10981557783332, 2.10092204024104, 2.09302405440831, 2.08596344726586,
+                               2.07961384472768, 2.07387306790403, 2.06865761041905, 2.06389856162802, 2.0595385527533,
+                               2.05552943864287, 2.05183051648028, 2.04840714179525, 2.0452296421327,  2.04227245630124};
+  const double v = std::max(math::floor(degrees + 1e-6), 1.0);  // rounding may leave a whole number a bit below
+  if (v <= 30) return kTable[static_cast<std::size_t>(v) - 1];
+  const double z = kZ, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;  // Cornish and Fisher's expansion in 1/v
+  return z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) +
+         (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
+}
+
+ScoreDifference score_difference(Answers a, Answers b, std::span<const std::int32_t> labels, std::int32_t classes,
+                                 train::Metric metric) {
+  ScoreDifference out;
+  out.error = out.quantile = std::numeric_limits<double>::quiet_NaN();
+  if (a.empty() || b.empty() || labels.empty()) return out;
+  const std::vector<double> of_a = scores_of(a, labels, classes, metric), of_b = scores_of(b, labels, classes, metric);
+  out.mean = mean_of(of_a) - mean_of(of_b);
+  if (a.size() < 2 || b.size() < 2) return out;
+  const auto n = static_cast<double>(labels.size()), ka = static_cast<double>(a.size()), kb = static_cast<double>(b.size());
+  const double rows =
+      metric == train::Metric::kAccuracy ? paired_variance(a, b, labels) : bootstrap_variance(a, b, labels, classes);
+  const double seeds_a = variance_of(of_a, mean_of(of_a)) / ka, seeds_b = variance_of(of_b, mean_of(of_b)) / kb;
+  const double variance = rows + seeds_a + seeds_b;
+  const double spread = rows * rows / std::max(n - 1, 1.0) + seeds_a * seeds_a / (ka - 1) + seeds_b * seeds_b / (kb - 1);
+  out.error = math::sqrt(variance);
+  out.quantile = student_quantile(spread > 0 ? variance * variance / spread : n - 1);
   return out;
 }
 

@@ -24,6 +24,22 @@ struct ScoreInterval {
 ScoreInterval score_interval(std::span<const std::vector<std::int32_t>> answers, std::span<const std::int32_t> labels,
                              std::int32_t classes, train::Metric metric);
 
+/// Student's t: its 97.5 % quantile for so many degrees of freedom, rounded down (below one: that of one, which is the widest).
+double student_quantile(double degrees);
+
+/// a − b of two groups of trainings that answered the same rows: difference of the mean scores, its standard error, and how many of
+/// those make half of a 95 % interval.
+struct ScoreDifference {
+  double mean = 0;
+  double error = 0;  ///< not a number where either group has one training: other seeds would give other models
+  double quantile = 0;
+};
+/// error² = r + s²ₐ/kₐ + s²_b/k_b with s² the variances over the k trainings and r that over the n rows: of the mean of the paired
+/// differences for accuracy, else a bootstrap that draws the same rows for both (500 resamples, Philox). The quantile is Student's
+/// for the degrees of freedom of Welch and Satterthwaite, error⁴ / (r²/(n−1) + (s²ₐ/kₐ)²/(kₐ−1) + (s²_b/k_b)²/(k_b−1)).
+ScoreDifference score_difference(std::span<const std::vector<std::int32_t>> a, std::span<const std::vector<std::int32_t>> b,
+                                 std::span<const std::int32_t> labels, std::int32_t classes, train::Metric metric);
+
 /// Two-sided p-value of "the differences are symmetric around 0" by flipping their signs: all 2ᵐ ways for m ≤ 14 differences that
 /// are not 0, by the normal approximation for m > 200, else 10,000 random ways (Philox), the given one included. Of differences of
 /// ±1 it is McNemar's exact test. 1 without differences.

@@ -36,8 +36,7 @@ std::string test_section(const RunResults& r) {
                         " test rows, read once after the search; mean and 95 % interval over seeds and rows. The weights here are "
                         "those of seed ",
                         r.winner_seed, ".\n\n", model_table_markdown(r), "\n");
-  for (const std::string& sentence : verdict_sentences(r)) out += "- " + markdown_text(sentence) + "\n";
-  return out + "\n";
+  return out + verdict_markdown(r) + "\n";
 }
 
 std::string origin_section(const RunResults& r) {
@@ -64,9 +63,10 @@ std::string model_card(const RunResults& r, const std::string& license) {
              with_commas(r.data.valid_rows), " validation and ", with_commas(r.data.test_rows), " test rows; data hash ",
              markdown_code(r.data.hash), ".\n\n", test_section(r));
   out += str("## Architecture\n\n", markdown_text(m.architecture), ": ", with_commas(m.params), " parameters",
-             m.bytes > 0 ? ", " + megabytes(m.bytes) : "", ".");
+             m.bytes > 0 ? ", " + megabytes(m.bytes) : "", ".",
+             m.answer_memory > 0 ? " Answering takes " + megabytes(m.answer_memory) + " of memory at most." : "");
   if (m.latency && m.latency->p50 - m.latency->p50 == 0)
-    out += str(" One text takes ", fixed(m.latency->p50, 2), " ms (95 % within ", fixed(m.latency->p95, 2), " ms) on ",
+    out += str(" One text takes ", milliseconds(m.latency->p50), " ms (95 % within ", milliseconds(m.latency->p95), " ms) on ",
                r.host.cpu.empty() ? std::string("the machine of the search") : markdown_text(r.host.cpu), ", ",
                r.latency ? r.latency->threads : 1, r.latency && r.latency->threads > 1 ? " threads" : " thread", ".");
   if (!m.parameters.empty()) out += " Searched: " + markdown_text(point_text(m.parameters)) + ".";

@@ -62,33 +62,30 @@ std::string verdict_rows(const RunResults& r, bool latency) {
                winner ? "<span class=\"badge\">winner</span>" : "", "<small>", escape_html(m.architecture), "</small></td>",
                number_cell(failed ? "failed" : score(m.test)), number_cell(failed ? "" : interval_text(m)),
                number_cell(failed ? "" : score(m.valid)), latency ? number_cell(m.latency ? short_number(m.latency->p50) : "") : "",
-               number_cell(with_commas(m.params)), number_cell(megabytes(m.bytes)),
+               number_cell(with_commas(m.params)), number_cell(megabytes(m.bytes)), number_cell(megabytes(m.answer_memory)),
                number_cell(m.to_default ? signed_score(m.to_default->mean) + " ±&nbsp;" + score(m.to_default->half_width) : ""),
                "</tr>\n");
   }
   for (const BaselineRow& b : r.baselines)
     out += str("<tr>", html_cell(escape_html(b.name)), number_cell(score(baseline_score(b, r.metric))),
                number_cell(interval_text(b, r.metric)), html_cell(""), latency ? html_cell("") : "", html_cell(""), html_cell(""),
-               html_cell(""), "</tr>\n");
+               html_cell(""), html_cell(""), "</tr>\n");
   return out;
 }
 
 std::string verdict(const RunResults& r) {
-  const bool latency = std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
+  const bool latency = any_latency(r);
   std::vector<std::string> names = {"model", "#test " + r.metric, "#95 % interval", "#validation"};
   if (latency) names.push_back("#latency, ms");
-  names.insert(names.end(), {"#parameters", "#size", "#accuracy vs default"});
+  names.insert(names.end(), {"#parameters", "#size", "#memory", "#accuracy vs default"});
   std::string out = "<div class=\"wide\">" + table_head(names) + verdict_rows(r, latency) +
                     str("</table></div>\n<p class=\"soft\">", with_commas(r.data.test_rows),
                         " test rows, read once; mean and 95&nbsp;% interval over seeds and rows. The winner was chosen by "
-                        "validation.</p>\n");
+                        "validation. Memory is what answering one text of the greatest length takes at most.</p>\n");
   std::string said;
-  for (const std::string& sentence : verdict_sentences(r)) {
-    const bool hint = std::find(r.study.hints.begin(), r.study.hints.end(), sentence) != r.study.hints.end();
-    said += str("<li", hint ? " class=\"warn\"" : "", ">", escape_html(sentence), "</li>\n");
-  }
-  for (const ModelRow& m : r.models)
-    for (const std::string& text : m.violations) said += "<li class=\"warn\">" + escape_html(m.name + ": " + text) + "</li>\n";
+  for (const VerdictLine& line : verdict_lines(r))
+    said += str("<li", line.warn ? " class=\"warn\"" : "", ">", line.kind == VerdictLine::Kind::target ? "target " : "",
+                escape_html(line.text), "</li>\n");
   for (const std::string& warning : r.data.warnings) said += "<li class=\"warn\">data: " + escape_html(warning) + "</li>\n";
   return section("verdict", "Verdict", out + (said.empty() ? "" : "<ul class=\"say\">\n" + said + "</ul>\n"));
 }

@@ -3,11 +3,13 @@
 #include <lathe/nas/transformer/report_text.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace lathe::nas {
 namespace {
 
 constexpr std::size_t kTrialsShown = 10;
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 std::string data_markdown(const RunResults& r) {
   const DataSummary& d = r.data;
@@ -25,19 +27,45 @@ std::string data_markdown(const RunResults& r) {
   return out;
 }
 
+/// Of several objectives: what they are, and the trials that nothing dominates.
+std::string front_markdown(const RunResults& r) {
+  constexpr std::size_t kFrontShown = 30;
+  const std::string sentence = objectives_sentence(r);
+  if (sentence.empty()) return "";
+  const std::vector<std::size_t> front = front_trials(r);
+  const std::size_t shown = std::min(kFrontShown, front.size());
+  std::string out = "\n" + markdown_text(sentence) + ".\n", head = "\n| trial |", rule = "\n|-:|";
+  if (front.empty()) return out;
+  if (shown < front.size()) out += str("\nThe first ", shown, " of ", front.size(), ":\n");
+  for (const auto& [name, direction] : r.study.objectives) head += " " + markdown_text(name) + " |", rule += "-:|";
+  out += head + " parameters | architecture | point |" + rule + "-:|-|-|\n";
+  for (std::size_t i = 0; i < shown; ++i) {
+    const TrialRow& t = r.trials[front[i]];
+    out += str("| #", t.number, " |");
+    for (const std::string& cell : front_cells(r, t)) out += " " + markdown_text(cell) + " |";
+    out += str(" ", with_commas(t.params), " | ", markdown_text(t.architecture), " | ", markdown_text(point_text(t.parameters)),
+               " |\n");
+  }
+  return out;
+}
+
 std::string search_markdown(const RunResults& r) {
   std::string out =
       str("\n## Search\n\n", markdown_text(search_sentence(r)), ". Sampler ", markdown_text(r.study.sampler), ", stopping ",
           markdown_text(r.study.pruner), ", ", r.study.virtual_workers, " virtual workers, seed ", r.study.seed, ".\n");
   for (const std::string& sentence : outlook_sentences(r)) out += "\n" + markdown_text(sentence) + ".\n";
+  out += front_markdown(r);
   if (r.trials.empty()) return out;
+  const bool latency = std::any_of(r.trials.begin(), r.trials.end(), [](const TrialRow& t) { return predicted_latency(t); });
   const std::vector<std::size_t> order = trials_by_value(r);
   const std::size_t shown = std::min(kTrialsShown, order.size());
   if (shown < order.size()) out += str("\nThe best ", shown, " of ", order.size(), ":\n");
-  out += str("\n| trial | state | ", markdown_text(value_name(r)), " | parameters | architecture | point |\n|-:|-|-:|-:|-|-|\n");
+  out += str("\n| trial | state | ", markdown_text(value_name(r)), latency ? " | latency, ms (predicted)" : "",
+             " | parameters | architecture | point |\n|-:|-|-:|", latency ? "-:|" : "", "-:|-|-|\n");
   for (std::size_t i = 0; i < shown; ++i) {
     const TrialRow& t = r.trials[order[i]];
-    out += str("| #", t.number, " | ", state_name(t.state), " | ", t.value ? score(*t.value) : "", " | ", with_commas(t.params),
+    out += str("| #", t.number, " | ", state_name(t.state), " | ", t.value ? score(*t.value) : "", " | ",
+               latency ? milliseconds(predicted_latency(t).value_or(kUnknown)) + " | " : std::string(), with_commas(t.params),
                " | ", markdown_text(t.architecture), " | ",
                markdown_text(point_text(t.parameters) + (t.note.empty() ? "" : "; " + t.note)), " |\n");
   }
@@ -47,15 +75,16 @@ std::string search_markdown(const RunResults& r) {
 std::string why_markdown(const RunResults& r) {
   const Explanation& why = r.why;
   if (why.parameters.empty()) return "";
-  std::string out =
-      "\n## What mattered\n\nShare of PED-ANOVA: how much the best tenth of the trials differs from all in this "
-      "parameter.\n\n| parameter | importance | best trials at the edge |\n|-|-:|-|\n";
-  std::vector<const ParameterRow*> rows;
-  for (const ParameterRow& p : why.parameters) rows.push_back(&p);
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const ParameterRow* a, const ParameterRow* b) { return a->importance > b->importance; });
-  for (const ParameterRow* p : rows)
-    out += str("| ", markdown_text(p->name), " | ", fixed(100 * p->importance, 0), " % | ", markdown_text(p->edge), " |\n");
+  std::string out = str("\n## What mattered\n\n", markdown_text(importance_sentence(r)), ".\n");
+  if (shows_importance(r)) {
+    out += "\n| parameter | importance | best trials at the edge |\n|-|-:|-|\n";
+    std::vector<const ParameterRow*> rows;
+    for (const ParameterRow& p : why.parameters) rows.push_back(&p);
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const ParameterRow* a, const ParameterRow* b) { return a->importance > b->importance; });
+    for (const ParameterRow* p : rows)
+      out += str("| ", markdown_text(p->name), " | ", fixed(100 * p->importance, 0), " % | ", markdown_text(p->edge), " |\n");
+  }
   if (why.effects.empty()) return out;
   out += str(
       "\nOne choice of #", why.trial, " changed: the difference in ", markdown_text(value_name(r)),
@@ -64,13 +93,24 @@ std::string why_markdown(const RunResults& r) {
       markdown_text(r.metric), ".\n\n| parameter | chosen | instead | difference | from |\n|-|-|-|-:|-|\n");
   for (const Effect& e : why.effects)
     out += str("| ", markdown_text(e.parameter), " | ", markdown_text(e.chosen), " | ", markdown_text(e.other), " | ",
-               signed_score(e.difference), e.error - e.error == 0 ? " ± " + score(1.96 * e.error) : std::string(), " | ",
+               signed_score(e.difference), e.error - e.error == 0 ? " ± " + score(e.half_width()) : std::string(), " | ",
                fixed(e.trials, e.source == Effect::Source::estimate ? 1 : 0), " ", source_name(e.source), " |\n");
   return out;
 }
 
 std::string cost_markdown(const RunResults& r) {
   std::string out;
+  if (!r.models.empty()) {
+    out +=
+        "\n| model | parameters | FLOPs a text | size | memory | training memory | predicted, ms | p50, ms | p95, ms |\n"
+        "|-|-:|-:|-:|-:|-:|-:|-:|-:|\n";
+    for (const ModelRow& m : r.models) {
+      const ModelLatency l = m.latency.value_or(ModelLatency{});
+      out += str("| ", markdown_text(m.name), " | ", with_commas(m.params), " | ", with_commas(m.flops), " | ", megabytes(m.bytes),
+                 " | ", megabytes(m.answer_memory), " | ", megabytes(m.memory), " | ", milliseconds(l.predicted), " | ",
+                 milliseconds(l.p50), " | ", milliseconds(l.p95), " |\n");
+    }
+  }
   if (!r.layers.empty()) {
     out += "\n| part | parameters | FLOPs | memory | ms |\n|-|-:|-:|-:|-:|\n";
     for (const LayerCostRow& l : r.layers)
@@ -126,12 +166,13 @@ std::string repeat_markdown(const RunResults& r) {
 }  // namespace
 
 std::string report_markdown(const RunResults& r) {
-  std::string out = str("# ", markdown_text(r.study.name), ": search report\n\n## Verdict\n\n", model_table_markdown(r),
-                        "\nTest: ", with_commas(r.data.test_rows),
-                        " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation.\n\n");
-  for (const std::string& sentence : verdict_sentences(r)) out += "- " + markdown_text(sentence) + "\n";
-  return out + data_markdown(r) + search_markdown(r) + why_markdown(r) + mistakes_markdown(r) + cost_markdown(r) +
-         repeat_markdown(r);
+  std::string out = str(
+      "# ", markdown_text(r.study.name), ": search report\n\n## Verdict\n\n", model_table_markdown(r),
+      "\nTest: ", with_commas(r.data.test_rows),
+      " rows, read once. Mean and 95 % interval over seeds and rows; the winner was chosen by validation. Memory is what answering "
+      "one text of the greatest length takes at most.\n\n");
+  return out + verdict_markdown(r) + data_markdown(r) + search_markdown(r) + why_markdown(r) + mistakes_markdown(r) +
+         cost_markdown(r) + repeat_markdown(r);
 }
 
 }  // namespace lathe::nas

@@ -126,13 +126,13 @@ std::string latency_html(const RunResults& r) {
 }
 
 std::string models_html(const RunResults& r) {
-  const bool latency = std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
-  std::vector<std::string> names = {"model", "#parameters", "#FLOPs a text", "#size", "#training memory"};
+  const bool latency = any_latency(r);
+  std::vector<std::string> names = {"model", "#parameters", "#FLOPs a text", "#size", "#memory", "#training memory"};
   if (latency) names.insert(names.end(), {"#predicted, ms", "#p50, ms", "#p95, ms"});
   std::string out = "<div class=\"wide\">" + table_head(names);
   for (const ModelRow& m : r.models) {
     out += str("<tr>", html_cell(escape_html(m.name)), number_cell(with_commas(m.params)), number_cell(with_commas(m.flops)),
-               number_cell(megabytes(m.bytes)), number_cell(megabytes(m.memory)));
+               number_cell(megabytes(m.bytes)), number_cell(megabytes(m.answer_memory)), number_cell(megabytes(m.memory)));
     if (latency) {
       const ModelLatency l = m.latency.value_or(ModelLatency{});
       out += number_cell(short_number(l.predicted)) + number_cell(short_number(l.p50)) + number_cell(short_number(l.p95));

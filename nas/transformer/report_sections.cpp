@@ -23,20 +23,35 @@ std::optional<double> mega(std::int64_t bytes) {
 }
 std::optional<double> known(double value) { return value - value == 0 && value > 0 ? std::optional(value) : std::nullopt; }
 
-std::optional<double> predicted_latency(const TrialRow& t) {
-  if (t.latency_ms) return t.latency_ms;
+/// memory_mb of a trial: known before training, so every trial states it.
+std::optional<double> answer_memory(const RunResults& r, const TrialRow& t) {
+  if (!r.study.objectives.empty() && r.study.objectives[0].first == "memory_mb") return t.value;
   for (const auto& [name, value] : t.measures)
-    if (name == "latency_ms") return known(value);
+    if (name == "memory_mb") return known(value);
   return {};
 }
 
-std::vector<CostAxis> cost_axes() {
-  return {{"latency_ms", "latency of one text, ms (predicted)", "#latency, ms", predicted_latency,
-           [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
-          {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
-           [](const ModelRow& m) { return positive(m.params); }},
-          {"memory", "peak memory of training, MB", "#memory, MB", [](const TrialRow& t) { return mega(t.memory); },
-           [](const ModelRow& m) { return mega(m.memory); }}};
+/// The memory of answering if the search was asked about it, else that of training, which it has to fit into.
+bool asks_for_memory(const RunResults& r) {
+  const auto is_memory = [](const auto& named) { return named.first == "memory_mb"; };
+  return std::any_of(r.study.objectives.begin(), r.study.objectives.end(), is_memory) ||
+         std::any_of(r.limits.begin(), r.limits.end(), [](const LimitRow& l) { return l.quantity == "memory_mb"; });
+}
+
+std::vector<CostAxis> cost_axes(const RunResults& r) {
+  std::vector<CostAxis> axes = {
+      {"latency_ms", "latency of one text, ms (predicted; finalists measured)", "#latency, ms", predicted_latency,
+       [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
+      {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
+       [](const ModelRow& m) { return positive(m.params); }}};
+  if (asks_for_memory(r))
+    axes.push_back({"memory_mb", "memory of answering one text, MB", "#memory, MB",
+                    [&r](const TrialRow& t) { return answer_memory(r, t); },
+                    [](const ModelRow& m) { return mega(m.answer_memory); }});
+  else
+    axes.push_back({"training", "peak memory of training, MB", "#training memory, MB",
+                    [](const TrialRow& t) { return mega(t.memory); }, [](const ModelRow& m) { return mega(m.memory); }});
+  return axes;
 }
 
 bool drawable(const TrialRow& t) { return t.value && *t.value - *t.value == 0; }
@@ -68,6 +83,22 @@ void add_point(PlotSeries& s, double x, double y, const TrialRow& t) {
   s.trials.push_back(t.number);
 }
 
+const TrialRow* trial_of(const RunResults& r, const ModelRow& m) {
+  for (const TrialRow& t : r.trials)
+    if (m.name == str("#", t.number)) return &t;
+  return nullptr;
+}
+
+/// From where the search saw a finalist to where it came out: what was foretold, and what one training told, against the mean of
+/// several.
+void add_way(const RunResults& r, const CostAxis& q, const ModelRow& m, std::pair<double, double> to, Plot& plot) {
+  const TrialRow* t = trial_of(r, m);
+  if (!t || !height(r, *t) || !q.of_trial(*t)) return;
+  PlotSeries way{"from where the search saw them", "grey", PlotKind::line};
+  way.points = {{*q.of_trial(*t), *height(r, *t)}, to};
+  plot.series.push_back(std::move(way));
+}
+
 /// Finalists where they were measured (their validation over seeds), and a line from where the search saw them.
 void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
   if (r.study.scored()) return;  // another scale
@@ -75,6 +106,7 @@ void add_models(const RunResults& r, const CostAxis& q, Plot& plot) {
     const ModelRow& m = r.models[i];
     const std::optional<double> x = q.of_model(m);
     if (!x || all_failed(m)) continue;
+    add_way(r, q, m, {*x, m.valid}, plot);
     const bool fallback = m.name == "default";
     PlotSeries s{fallback ? "default, mean of its seeds" : "finalists, mean of their seeds", fallback ? "default" : "second"};
     s.points.emplace_back(*x, m.valid);
@@ -114,8 +146,7 @@ std::string trade_off_plot(const RunResults& r, const CostAxis& q, const std::ve
   plot.series = {stopped, complete, front};
   add_models(r, q, plot);
   for (const LimitRow& limit : r.limits)
-    if (limit.quantity == q.id && limit.limit > 0)
-      plot.limit_x = limit.limit / (limit.quantity == "memory" ? 1e6 : 1), plot.limit_text = limit.text;
+    if (limit.quantity == q.id && limit.limit > 0) plot.limit_x = limit.limit, plot.limit_text = limit.text;
   return plot_svg(plot) + details("The front as a table", table + "</table>");
 }
 
@@ -266,7 +297,7 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
   std::vector<std::size_t> shown = trials_by_value(r);
   if (shown.size() > kAllTrials) {
     shown.resize(kBestTrials);
-    for (const CostAxis& q : cost_axes()) {
+    for (const CostAxis& q : cost_axes(r)) {
       const std::vector<std::size_t> front = front_of(r, q);
       shown.insert(shown.end(), front.begin(), front.end());
     }
@@ -276,10 +307,32 @@ std::vector<std::size_t> shown_trials(const RunResults& r) {
   return shown;
 }
 
+namespace {
+
+/// Of several objectives: what they are, and the trials that nothing dominates.
+std::string objectives_html(const RunResults& r) {
+  const std::string sentence = objectives_sentence(r);
+  if (sentence.empty()) return "";
+  std::vector<std::string> names = {"#trial"};
+  for (const auto& [name, direction] : r.study.objectives) names.push_back(str("#", name));
+  names.insert(names.end(), {"#parameters", "architecture"});
+  std::string table = table_head(names, "sort");
+  for (const std::size_t i : front_trials(r)) {
+    const TrialRow& t = r.trials[i];
+    table += row_of_trial(t.number) + number_cell(str(t.number));
+    for (const std::string& cell : front_cells(r, t)) table += number_cell(escape_html(cell));
+    table += number_cell(with_commas(t.params)) + html_cell(escape_html(t.architecture)) + "</tr>\n";
+  }
+  return "<p>" + escape_html(sentence) + ".</p>\n" + details("The Pareto front as a table", table + "</table>");
+}
+
+}  // namespace
+
 std::string trade_off_section(const RunResults& r) {
   const std::vector<std::size_t> shown = shown_trials(r);
   std::string out;
-  for (const CostAxis& q : cost_axes()) out += trade_off_plot(r, q, shown, out.empty());
+  for (const CostAxis& q : cost_axes(r)) out += trade_off_plot(r, q, shown, out.empty());
+  out = objectives_html(r) + out;
   return section("trade-off", "Trade-off", out.empty() ? "<p class=\"soft\">Nothing to draw: no trial was complete.</p>\n" : out);
 }
 

@@ -1,4 +1,5 @@
 #include <lathe/base/text.h>
+#include <lathe/nas/transformer/report_svg.h>
 #include <lathe/nas/transformer/report_text.h>
 
 #include <lathe/nas/transformer/quantities.h>
@@ -10,33 +11,6 @@ namespace {
 bool finite(double value) { return value - value == 0; }
 
 std::string range_text(const BestAfter& b) { return score(std::min(b.low, b.high)) + "–" + score(std::max(b.low, b.high)); }
-
-std::string points(double difference) { return fixed(100 * (difference < 0 ? -difference : difference), 1); }
-
-std::string compare(const std::string& winner, const std::string& other, const PairedDifference& d, std::int64_t rows) {
-  if (!d.significant())
-    return str(winner, " and ", other, " cannot be told apart on these ", with_commas(rows), " test rows (difference ",
-               d.mean < 0 ? "-" : "+", points(d.mean), " ± ", points(d.half_width), " points of accuracy)");
-  return str(winner, " is ", d.mean > 0 ? "better" : "worse", " than ", other, " by ", points(d.mean), " ± ", points(d.half_width),
-             " points of accuracy");
-}
-
-/// What a difference to the simplest baseline means for the reader. Nothing if the model is clearly better.
-std::string advice_on_bag_of_words(const PairedDifference& d) {
-  if (d.significant() && d.mean > 0) return "";
-  if (d.significant()) return "use the bag of words: it is better on this test and far cheaper than any model found here";
-  return "nothing on this test speaks for the model over a bag of words, which is far cheaper";
-}
-
-/// A smaller finalist whose interval overlaps that of the winner, or nothing.
-std::string smaller_alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
-  if (other.params <= 0 || other.params >= winner.params) return "";
-  const double distance = winner.test > other.test ? winner.test - other.test : other.test - winner.test;
-  if (!(distance <= winner.half_width + other.half_width)) return "";
-  return str(winner.name, " and ", other.name, " cannot be told apart on these ", with_commas(rows),
-             " test rows (their intervals overlap); ", other.name, " has ",
-             fixed(static_cast<double>(winner.params) / static_cast<double>(other.params), 1), " times fewer parameters");
-}
 
 }  // namespace
 
@@ -133,6 +107,8 @@ std::vector<std::string> outlook_sentences(const RunResults& r) {
   return out;
 }
 
+std::string milliseconds(double ms) { return finite(ms) ? short_number(ms) : "-"; }
+
 std::string megabytes(std::int64_t bytes) {
   return bytes > 0 ? fixed(static_cast<double>(bytes) / 1e6, bytes < 100'000 ? 3 : 1) + " MB" : "";
 }
@@ -140,6 +116,39 @@ std::string megabytes(std::int64_t bytes) {
 double baseline_score(const BaselineRow& b, const std::string& metric) { return metric == "macro_f1" ? b.macro_f1 : b.accuracy; }
 
 bool all_failed(const ModelRow& model) { return model.failed >= model.seeds; }
+
+std::optional<double> predicted_latency(const TrialRow& t) {
+  if (t.latency_ms) return t.latency_ms;
+  for (const auto& [name, value] : t.measures)
+    if (name == "latency_ms" && finite(value) && value > 0) return value;
+  return {};
+}
+
+bool any_latency(const RunResults& r) {
+  return std::any_of(r.models.begin(), r.models.end(), [](const ModelRow& m) { return m.latency.has_value(); });
+}
+
+namespace {
+
+/// The best tenth of fewer is one trial: its choices say little about what mattered.
+constexpr std::int64_t kFewestForImportance = 20;
+
+std::int64_t complete_trials(const RunResults& r) {
+  return std::count_if(r.trials.begin(), r.trials.end(), [](const TrialRow& t) { return t.state == TrialState::complete; });
+}
+
+}  // namespace
+
+bool shows_importance(const RunResults& r) { return complete_trials(r) >= kFewestForImportance; }
+
+std::string importance_sentence(const RunResults& r) {
+  const std::int64_t trials = complete_trials(r), best = (trials + 9) / 10;
+  const std::string sides =
+      str("the best tenth of the ", with_commas(trials), trials == 1 ? " complete trial, " : " complete trials, ", best, ", ");
+  return shows_importance(r) ? str("Share of PED-ANOVA: how much ", sides, "differs from all in this parameter")
+                             : str("Importance is left out: it would set ", sides, "against all; from ", kFewestForImportance,
+                                   " complete trials on it is told");
+}
 
 std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters) {
   std::string out;
@@ -223,42 +232,23 @@ std::string search_sentence(const RunResults& r) {
 }
 
 std::string model_table_markdown(const RunResults& r) {
-  std::string out = str("| | model | architecture | test ", markdown_text(r.metric),
-                        " | validation | parameters | size | vs default |\n|-|-|-|-:|-:|-:|-:|-:|\n");
+  const bool latency = any_latency(r);
+  std::string out =
+      str("| | model | architecture | test ", markdown_text(r.metric), " | validation | ", latency ? "latency, ms | " : "",
+          "parameters | size | memory | vs default |\n|-|-|-|-:|-:|", latency ? "-:|" : "", "-:|-:|-:|-:|\n");
   for (std::size_t i = 0; i < r.models.size(); ++i) {
     const ModelRow& m = r.models[i];
     out += str("| ", static_cast<int>(i) == r.winner ? "**winner**" : "", " | ", markdown_text(m.name), " | ",
                markdown_text(m.architecture), " | ",
                all_failed(m) ? std::string("failed") : str(score(m.test), " (", interval_text(m), ")"), " | ",
-               all_failed(m) ? std::string() : score(m.valid), " | ", with_commas(m.params), " | ", megabytes(m.bytes), " | ",
+               all_failed(m) ? std::string() : score(m.valid), " | ",
+               !latency ? std::string() : (m.latency ? milliseconds(m.latency->p50) : std::string()) + " | ", with_commas(m.params),
+               " | ", megabytes(m.bytes), " | ", megabytes(m.answer_memory), " | ",
                m.to_default ? str(signed_score(m.to_default->mean), " ± ", score(m.to_default->half_width)) : "", " |\n");
   }
   for (const BaselineRow& b : r.baselines)
     out += str("| | ", markdown_text(b.name), " | | ", score(baseline_score(b, r.metric)), " (", interval_text(b, r.metric),
-               ") | | | | |\n");
-  return out;
-}
-
-std::vector<std::string> verdict_sentences(const RunResults& r) {
-  std::vector<std::string> out;
-  if (r.winner < 0) {
-    out.push_back("no training of a finalist succeeded: there is no model");
-  } else {
-    const ModelRow& winner = r.models[static_cast<std::size_t>(r.winner)];
-    if (winner.to_default) out.push_back(compare(winner.name, "the default", *winner.to_default, r.data.test_rows));
-    if (r.winner_to_bag_of_words) {
-      out.push_back(compare(winner.name, "the bag of words", *r.winner_to_bag_of_words, r.data.test_rows));
-      if (std::string advice = advice_on_bag_of_words(*r.winner_to_bag_of_words); !advice.empty()) out.push_back(std::move(advice));
-    }
-    for (std::size_t i = 0; i < r.models.size(); ++i) {
-      const ModelRow& m = r.models[i];
-      if (static_cast<int>(i) == r.winner || m.name == "default" || all_failed(m)) continue;
-      if (std::string text = smaller_alternative(winner, m, r.data.test_rows); !text.empty()) out.push_back(std::move(text));
-    }
-    if (winner.failed > 0)
-      out.push_back(str(winner.failed, " of ", winner.seeds, " trainings of ", winner.name, " failed and are not in its mean"));
-  }
-  out.insert(out.end(), r.study.hints.begin(), r.study.hints.end());
+               ") | | | | | |", latency ? " |" : "", "\n");
   return out;
 }
 

@@ -8,6 +8,8 @@ namespace lathe::nas {
 std::string markdown_text(std::string_view text);
 /// Text as a Markdown code span, fenced by more backticks than it holds in a row.
 std::string markdown_code(std::string_view text);
+/// verdict_lines() as a list.
+std::string verdict_markdown(const RunResults& results);
 /// The leaderboard: every finalist, the default and the baselines.
 std::string model_table_markdown(const RunResults& results);
 
@@ -17,6 +19,8 @@ std::string score(double value);
 std::string signed_score(double value);
 /// "5.2 MB" (10⁶).
 std::string megabytes(std::int64_t bytes);
+/// "4.21": of a latency; "-" where it is not known.
+std::string milliseconds(double ms);
 /// "0.831–0.853": the 95 % interval of a test score.
 std::string interval_text(const ModelRow& model);
 std::string interval_text(const BaselineRow& baseline, const std::string& metric);
@@ -42,6 +46,19 @@ std::string quality_name(const RunResults& results);
 /// Complete trials by value, best first, equal ones by number; then those that break a constraint, by how much; then stopped ones,
 /// then the rest. Indices into results.trials.
 std::vector<std::size_t> trials_by_value(const RunResults& results);
+/// Of a study with several objectives the feasible complete trials that no other one dominates, best first by the first objective;
+/// of one objective none. Indices into results.trials.
+std::vector<std::size_t> front_trials(const RunResults& results);
+/// A trial's objectives for people, in the order of the study.
+std::vector<std::string> front_cells(const RunResults& results, const TrialRow& trial);
+/// "Objectives: maximise accuracy, minimise params; 4 trials are on the Pareto front: …"; empty for one objective.
+std::string objectives_sentence(const RunResults& results);
+/// Of one text, milliseconds, where it was foretold.
+std::optional<double> predicted_latency(const TrialRow& trial);
+bool any_latency(const RunResults& results);  ///< of a model, measured
+/// What stands behind importances, as a sentence, and whether that is enough to show them.
+std::string importance_sentence(const RunResults& results);
+bool shows_importance(const RunResults& results);
 /// "layers 3, heads 4".
 std::string point_text(const std::vector<std::pair<std::string, std::string>>& parameters);
 

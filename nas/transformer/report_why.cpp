@@ -15,10 +15,10 @@ std::vector<const ParameterRow*> by_importance(const RunResults& r) {
   return rows;
 }
 
-std::string importance_html(const std::vector<const ParameterRow*>& rows) {
-  std::string out =
-      "<h3>Importance</h3>\n<p class=\"soft\">Share of PED-ANOVA: how much the best tenth of the trials differs from all in this "
-      "parameter.</p>\n<div class=\"bars\" role=\"table\">\n";
+std::string importance_html(const RunResults& r, const std::vector<const ParameterRow*>& rows) {
+  std::string out = str("<h3>Importance</h3>\n<p class=\"soft\">", escape_html(importance_sentence(r)), ".</p>\n");
+  if (!shows_importance(r)) return out;
+  out += "<div class=\"bars\" role=\"table\">\n";
   for (const ParameterRow* p : rows)
     out += str("<div role=\"row\"><span role=\"rowheader\">", escape_html(p->name),
                "</span><span class=\"track\" role=\"presentation\"><span style=\"width:", fixed(100 * p->importance, 1),
@@ -31,7 +31,7 @@ std::string effect_bar(const Effect& e, double most, bool better) {
   constexpr double kMiddle = 70, kHalf = 64;
   const double at = kMiddle + kHalf * e.difference / most;
   const bool known = e.error - e.error == 0;
-  const double error = known ? kHalf * 1.96 * e.error / most : 0;
+  const double error = known ? kHalf * e.half_width() / most : 0;
   std::string out = str("<svg class=\"effect\" viewBox=\"0 0 140 14\" aria-hidden=\"true\"><path class=\"rule\" d=\"M70 0V14\"/>");
   out += str("<rect class=\"", better ? "good" : "worse", "\" x=\"", px(std::min(at, kMiddle)), "\" y=\"3\" width=\"",
              px(std::max(at, kMiddle) - std::min(at, kMiddle)), "\" height=\"8\"/>");
@@ -72,7 +72,9 @@ std::string effects_html(const RunResults& r) {
       "<h3>What each decision of #", r.why.trial,
       " was worth</h3>\n<p class=\"soft\">One choice changed, minus the choice made. <em>Trials</em> differ from it in nothing "
       "else; <em>estimates</em> are local means over all trials, with the number that stands behind them. The line is "
-      "&plusmn;1.96 standard errors, where more than one trial tells them. The winner was picked for its value, so what trials "
+      "the 95&nbsp;% interval, where more than one trial on either side tells it: of <em>retrained</em> ones over the validation "
+      "rows "
+      "and the seeds. The winner was picked for its value, so what trials "
       "say against it is a little too harsh.</p>\n",
       effects_table(r, false), effects_table(r, true));
 }
@@ -84,7 +86,7 @@ std::string why_section(const RunResults& r) {
   const std::vector<const ParameterRow*> rows = by_importance(r);
   std::string small;
   for (const ParameterRow* p : rows) small += histogram_svg(r, *p);
-  std::string out = importance_html(rows);
+  std::string out = importance_html(r, rows);
   if (!small.empty())
     out +=
         "<h3>Where the best trials lie</h3>\n<p class=\"soft\">Grey: all complete trials; colour: the best tenth. Best trials at "

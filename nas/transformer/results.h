@@ -76,9 +76,11 @@ struct ModelRow {
   double valid = 0, test = 0, half_width = 0, macro_f1 = 0;
   double low = std::numeric_limits<double>::quiet_NaN();  ///< 95 % interval of `test`; not a number: test ± half_width
   double high = std::numeric_limits<double>::quiet_NaN();
-  std::int64_t params = 0, bytes = 0, flops = 0, memory = 0;
+  std::int64_t params = 0, bytes = 0, flops = 0, memory = 0;  ///< memory: accounted peak of training, in bytes
+  std::int64_t answer_memory = 0;  ///< accounted peak of answering one text of max_tokens tokens; 0: unknown
   int seeds = 0, failed = 0;
   std::optional<PairedDifference> to_default;           ///< of accuracy on the test rows
+  std::optional<PairedDifference> of_winner;            ///< the winner's accuracy less this one's; of winner and default none
   std::vector<std::vector<train::EpochResult>> curves;  ///< one a seed
   std::string config;                                   ///< architecture as TransformerConfig::to_json(); empty: unknown
   std::optional<ModelLatency> latency;
@@ -117,7 +119,7 @@ struct ParameterRow {
   double low = 0, high = 0;          ///< of a range of numbers
   std::vector<std::string> choices;  ///< its values in order, where they are few or not numbers; empty: a range
   double importance = 0;             ///< share of PED-ANOVA's sum; 0 where it occurs in no complete trial
-  std::string edge;                  ///< "top" or "bottom" where the best trials lie there, else empty
+  std::string edge;                  ///< "top" or "bottom" where the best trials lie there and it can be widened, else empty
 };
 
 /// Part of a network: what it costs for one text. Not a number: not measured.
@@ -140,11 +142,22 @@ struct LatencySummary {
   std::string note;  ///< that the machine drifted, …; empty: nothing to say
 };
 
-/// A limit of the search: "latency_ms", "params" or "memory" (bytes), with its text ("latency_ms <= 5").
+/// A limit of the search: "latency_ms", "params" or "memory_mb", in that unit, with its text ("latency_ms <= 5").
 struct LimitRow {
   std::string quantity;
   double limit = 0;
   std::string text;
+};
+
+/// How well what judged the trials ranks architectures like the training in full (calibration.h).
+struct CalibrationSummary {
+  std::string metric;  ///< that was compared
+  std::int64_t architectures = 0;
+  double tau = std::numeric_limits<double>::quiet_NaN();  ///< Kendall's, with its 95 % interval; not a number: undefined
+  double low = 0, high = 0;
+  double params_tau = std::numeric_limits<double>::quiet_NaN();  ///< of the number of parameters alone
+  double threshold = 0.5;                                        ///< that `low` should reach
+  bool trusted = false;                                          ///< it does; else the search was forced
 };
 
 /// Why this one (nas/why.h).
@@ -172,13 +185,14 @@ struct RunResults {
   int winner_seed = 0;           ///< its exported training
   std::string metric;            ///< "accuracy" or "macro_f1"
   std::vector<BaselineRow> baselines;
-  std::optional<PairedDifference> winner_to_bag_of_words;
+  std::optional<PairedDifference> winner_to_bag_of_words, winner_to_majority;
   data::ConfusionMatrix confusion;  ///< of the exported training on the test rows
   std::vector<Mistake> mistakes;    ///< the most confident errors
   std::vector<ReliabilityBin> reliability;
   Explanation why;
   std::vector<LimitRow> limits;
   std::optional<LatencySummary> latency;
+  std::optional<CalibrationSummary> calibration;              ///< of a proxy or of shared weights
   std::vector<LayerCostRow> layers;                           ///< of the winner, in order of computation
   std::vector<std::pair<std::string, std::string>> commands;  ///< what it does, the command
   std::vector<std::pair<std::string, double>> seconds;        ///< phase, wall clock: host facts, outside every hash
@@ -194,8 +208,20 @@ RunResults run_results(std::string_view json, const std::string& where);
 /// Fills `results.why` for the winner among `results.models` (the best trial, if there is none).
 void explain(RunResults& results, const History& history, const StudyHeader& header);
 
-/// The sentences under the verdict: what is better than what, and what cannot be told apart.
-std::vector<std::string> verdict_sentences(const RunResults& results);
+/// A sentence under the verdict.
+struct VerdictLine {
+  enum class Kind { note, target, hint };
+  Kind kind = Kind::note;
+  bool warn = false;  ///< not to be overlooked
+  std::string text;
+};
+const char* kind_name(VerdictLine::Kind kind);  ///< "note", "target", "hint"
+/// What is better than what, what cannot be told apart, which targets hold, what the finalists break, hints. Terminal, page,
+/// Markdown and model card all say these.
+std::vector<VerdictLine> verdict_lines(const RunResults& results);
+
+/// How well what judged the trials ranks, if it was not the training in full.
+std::optional<VerdictLine> calibration_line(const RunResults& results);
 
 /// The report as Markdown, and as one self-contained page (no requests, works without script, light and dark, prints on A4).
 std::string report_markdown(const RunResults& results);

@@ -87,6 +87,7 @@ void write_model(JsonWriter& json, const ModelRow& m) {
   json.member("params", m.params).member("bytes", m.bytes).member("flops", m.flops).member("memory", m.memory);
   json.member("seeds", m.seeds).member("failed", m.failed);
   difference(json, "to_default", m.to_default);
+  if (m.of_winner) difference(json, "of_winner", m.of_winner);
   json.key("curves").begin_array();
   for (const std::vector<train::EpochResult>& curve : m.curves) write_epochs(json, curve);
   json.end_array();
@@ -183,11 +184,14 @@ ModelRow read_model(const Json& j) {
   get(j, "params", m.params), get(j, "bytes", m.bytes), get(j, "flops", m.flops), get(j, "memory", m.memory);
   get(j, "seeds", m.seeds), get(j, "failed", m.failed);
   m.to_default = difference_of(j.at("to_default"));
+  if (j.contains("of_winner")) m.of_winner = difference_of(j.at("of_winner"));
   for (const Json& curve : j.at("curves")) m.curves.push_back(read_epochs(curve));
   read_more(j, m);
   if (j.contains("targets"))
-    for (const Json& t : j.at("targets"))
+    for (const Json& t : j.at("targets")) {
+      parse_target(t.at("text").get<std::string>());  // the reports ask for its quantity
       m.targets.push_back({t.at("text").get<std::string>(), real(t.at("value")), real(t.at("bound")), t.at("holds").get<bool>()});
+    }
   return m;
 }
 
@@ -215,6 +219,7 @@ std::string to_json(const RunResults& r) {
         .end_object();
   json.end_array();
   difference(json, "winner_to_bag_of_words", r.winner_to_bag_of_words);
+  if (r.winner_to_majority) difference(json, "winner_to_majority", r.winner_to_majority);
   json.key("confusion").begin_object().member("classes", r.confusion.classes);
   list(json, "counts", r.confusion.counts);
   json.end_object().key("mistakes").begin_array();
@@ -250,6 +255,7 @@ RunResults run_results(std::string_view text, const std::string& where) {
                              real(b.at("half_width")), b.contains("low") ? real(b.at("low")) : real(Json()),
                              b.contains("high") ? real(b.at("high")) : real(Json())});
     r.winner_to_bag_of_words = difference_of(j.at("winner_to_bag_of_words"));
+    if (j.contains("winner_to_majority")) r.winner_to_majority = difference_of(j.at("winner_to_majority"));
     get(j.at("confusion"), "classes", r.confusion.classes), get(j.at("confusion"), "counts", r.confusion.counts);
     for (const Json& m : j.at("mistakes"))
       r.mistakes.push_back({m.at("place").get<std::string>(), m.at("text").get<std::string>(), m.at("truth").get<std::string>(),

@@ -45,7 +45,9 @@ void write_why(JsonWriter& json, const Explanation& why) {
   for (const Effect& e : why.effects) {
     json.begin_object().member("parameter", e.parameter).member("chosen", e.chosen).member("other", e.other);
     json.member("source", source_name(e.source)).member("difference", e.difference).member("error", e.error);
-    json.member("trials", e.trials).end_object();
+    json.member("trials", e.trials);
+    if (e.source == Effect::Source::retrained) json.member("quantile", e.quantile);
+    json.end_object();
   }
   json.end_array();
   write_after(json, "outlook", why.outlook);
@@ -66,10 +68,12 @@ void read_why(const Json& j, Explanation& why) {
     why.parameters.push_back(std::move(row));
   }
   why.trial = j.at("trial").get<std::int64_t>();
-  for (const Json& e : j.at("effects"))
+  for (const Json& e : j.at("effects")) {
     why.effects.push_back({e.at("parameter").get<std::string>(), e.at("chosen").get<std::string>(),
                            e.at("other").get<std::string>(), source_of(e.at("source").get<std::string>()),
                            real_of(e.at("difference")), real_of(e.at("error")), real_of(e.at("trials"))});
+    if (e.contains("quantile")) why.effects.back().quantile = real_of(e.at("quantile"));
+  }
   why.outlook = read_after(j.at("outlook"));
   why.by_luck = read_after(j.at("by_luck"));
   why.random_trials = j.at("random_trials").get<std::int64_t>();
@@ -95,6 +99,24 @@ LatencySummary read_latency(const Json& j) {
   return l;
 }
 
+void write_calibration(JsonWriter& json, const CalibrationSummary& c) {
+  json.key("calibration").begin_object().member("metric", c.metric).member("architectures", c.architectures);
+  json.key("tau").begin_array().value(c.tau).value(c.low).value(c.high).end_array().member("params_tau", c.params_tau);
+  json.member("threshold", c.threshold).member("trusted", c.trusted).end_object();
+}
+
+CalibrationSummary read_calibration(const Json& j) {
+  CalibrationSummary c;
+  c.metric = j.at("metric").get<std::string>();
+  c.architectures = j.at("architectures").get<std::int64_t>();
+  const Json& tau = j.at("tau");
+  c.tau = real_of(tau.at(0)), c.low = real_of(tau.at(1)), c.high = real_of(tau.at(2));
+  c.params_tau = real_of(j.at("params_tau"));
+  c.threshold = real_of(j.at("threshold"));
+  c.trusted = j.at("trusted").get<bool>();
+  return c;
+}
+
 }  // namespace
 
 double real_of(const Json& json) { return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>(); }
@@ -102,8 +124,9 @@ double real_of(const Json& json) { return json.is_null() ? std::numeric_limits<d
 void write_epochs(JsonWriter& json, const std::vector<train::EpochResult>& epochs) {
   json.begin_array();
   for (const train::EpochResult& e : epochs) {
-    json.begin_object().member("epoch", e.epoch).member("train_loss", e.train_loss).member("best", e.best);
-    json.member("steps", e.steps).member("tokens", e.tokens).key("valid").begin_array();
+    json.begin_object().member("epoch", e.epoch).member("train_loss", e.train_loss);
+    if (e.steps > 0) json.member("best", e.best).member("steps", e.steps).member("tokens", e.tokens);
+    json.key("valid").begin_array();
     json.value(e.valid.accuracy).value(e.valid.macro_f1).value(e.valid.loss).end_array().end_object();
   }
   json.end_array();
@@ -115,9 +138,11 @@ std::vector<train::EpochResult> read_epochs(const Json& json) {
     train::EpochResult e;
     e.epoch = item.at("epoch").get<std::int64_t>();
     e.train_loss = real_of(item.at("train_loss"));
-    e.best = item.at("best").get<bool>();
-    e.steps = item.at("steps").get<std::int64_t>();
-    e.tokens = item.at("tokens").get<std::int64_t>();
+    if (item.contains("steps")) {
+      e.best = item.at("best").get<bool>();
+      e.steps = item.at("steps").get<std::int64_t>();
+      e.tokens = item.at("tokens").get<std::int64_t>();
+    }
     const Json& valid = item.at("valid");
     e.valid = {real_of(valid.at(0)), real_of(valid.at(1)), real_of(valid.at(2))};
     out.push_back(e);
@@ -145,6 +170,7 @@ void read_more(const Json& j, TrialRow& t) {
 
 void write_more(JsonWriter& json, const ModelRow& m) {
   json.member("low", m.low).member("high", m.high).member("config", m.config);
+  if (m.answer_memory > 0) json.member("answer_memory", m.answer_memory);
   if (m.latency)
     json.key("latency").begin_array().value(m.latency->predicted).value(m.latency->p50).value(m.latency->p95).end_array();
   if (!m.violations.empty()) strings(json, "violations", m.violations);
@@ -152,6 +178,7 @@ void write_more(JsonWriter& json, const ModelRow& m) {
 
 void read_more(const Json& j, ModelRow& m) {
   if (j.contains("low")) m.low = real_of(j.at("low")), m.high = real_of(j.at("high"));
+  if (j.contains("answer_memory")) m.answer_memory = j.at("answer_memory").get<std::int64_t>();
   if (j.contains("config")) m.config = j.at("config").get<std::string>();
   if (j.contains("latency")) {
     const Json& l = j.at("latency");
@@ -168,6 +195,7 @@ void write_parts(JsonWriter& json, const RunResults& r) {
   for (const LimitRow& l : r.limits) json.begin_array().value(l.quantity).value(l.limit).value(l.text).end_array();
   json.end_array();
   if (r.latency) write_latency(json, *r.latency);
+  if (r.calibration) write_calibration(json, *r.calibration);
   json.key("layers").begin_array();
   for (const LayerCostRow& l : r.layers) {
     json.begin_object().member("name", l.name).member("params", l.params).member("flops", l.flops);
@@ -185,6 +213,7 @@ void read_parts(const Json& j, RunResults& r) {
     for (const Json& l : j.at("limits"))
       r.limits.push_back({l.at(0).get<std::string>(), real_of(l.at(1)), l.at(2).get<std::string>()});
   if (j.contains("latency")) r.latency = read_latency(j.at("latency"));
+  if (j.contains("calibration")) r.calibration = read_calibration(j.at("calibration"));
   if (j.contains("layers"))
     for (const Json& l : j.at("layers"))
       r.layers.push_back({l.at("name").get<std::string>(), l.at("params").get<std::int64_t>(), l.at("flops").get<std::int64_t>(),

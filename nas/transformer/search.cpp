@@ -77,6 +77,7 @@ ModelRow model_row(const FinalistResult& result, const History& history, const T
   row.bytes = 4 * result.cost.parameters;
   row.flops = result.cost.sentence_flops;
   row.memory = result.cost.training_bytes;
+  row.answer_memory = result.cost.inference_bytes;
   for (const FinalRun& run : result.runs) {
     ++row.seeds;
     if (!run.failure.empty()) ++row.failed;
@@ -120,6 +121,10 @@ class Verdict {
       for (std::size_t i = 0; i < order_.size(); ++i)
         if (finals_[order_[i]].finalist.trial >= 0 && finals_[order_[i]].best_run())
           judge(rows_[i], finals_[order_[i]], *fallback, truth);
+    for (std::size_t i = 0; i < order_.size(); ++i)
+      if (const FinalistResult& other = finals_[order_[i]]; static_cast<int>(order_[i]) != winner_ && winner_ >= 0)
+        if (other.finalist.trial >= 0 && other.best_run())
+          rows_[i].of_winner = paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), answers_of(other), truth);
     results.models = std::move(rows_);
     baselines(results, truth);
     if (winner_ < 0) return;
@@ -152,8 +157,9 @@ class Verdict {
     results.baselines.push_back(baseline_row("bag of words", truth, words, classes, metric));
     results.baselines.push_back(baseline_row("majority class", truth, majority, classes, metric));
     if (winner_ >= 0) {
-      const std::vector<std::vector<std::int32_t>> baseline = {words};
-      results.winner_to_bag_of_words = paired_difference(answers_of(finals_[static_cast<std::size_t>(winner_)]), baseline, truth);
+      const std::vector<std::vector<std::int32_t>> winner = answers_of(finals_[static_cast<std::size_t>(winner_)]);
+      results.winner_to_bag_of_words = paired_difference(winner, std::span(&words, 1), truth);
+      results.winner_to_majority = paired_difference(winner, std::span(&majority, 1), truth);
     }
   }
 
@@ -316,6 +322,7 @@ SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
   outcome.study = execute(job.header, cheaper ? *cheaper : objective, storage, options);
   RunResults& results = outcome.results;
   results.study = summarise_study(outcome.study, job);
+  results.calibration = summarise_calibration(job.header.preparation);
   results.trials = summarise_trials(outcome.study.history, job.header, objective);
   add_epochs(results.trials, storage.events(0));
   if (job.tensorboard) write_tensorboard(results, job.folder / "tb", job.date);
@@ -351,7 +358,7 @@ SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
   }
   results.seconds.emplace_back(job.ablations > 0 ? "ablations" : job.measure ? "measure" : "baselines", watch.lap());
   for (const Limit& limit : job.setting.limits)  // those that a plot has an axis for
-    if (limit.quantity == Quantity::kLatency || limit.quantity == Quantity::kParams)
+    if (limit.quantity == Quantity::kLatency || limit.quantity == Quantity::kParams || limit.quantity == Quantity::kMemory)
       results.limits.push_back({info(limit.quantity).name, limit.bound, limit.text});
   results.commands = job.commands;
   results.config = job.config;

@@ -84,10 +84,15 @@ std::vector<Finalist> choose_finalists(const History& history, const StudyHeader
 /// How finalists are trained: in <folder>/finalists.
 FinalistSetting finalist_setting(const SearchJob& job);
 
+/// edge_warnings() of ranges that can be widened: not those of a parameter that is at its own bound (bounds_of()).
+std::vector<EdgeWarning> widenable_edges(const Space& space, const History& history, std::span<const Direction> directions);
+
 // Parts of the record (results.h).
 DataSummary summarise_data(const SearchJob& job);
 std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader& header, const TrainingObjective& objective);
 StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job);
+/// What the preparation of a study (nas/preparation.h) holds about a proxy or shared weights; nothing where it trained in full.
+std::optional<CalibrationSummary> summarise_calibration(const std::string& preparation);
 HostFacts host_facts(int workers, const std::string& backend);
 /// Latency of the models (architectures[i] is that of row i), how well it was foretold, and the parts of the winner; what a limit
 /// says about the measured latency of the winner becomes a violation. Interrupted.

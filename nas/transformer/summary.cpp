@@ -1,9 +1,12 @@
 // Parts of RunResults that come straight from the data, the study and the machine.
 #include <lathe/base/text.h>
+#include <lathe/nas/preparation.h>
+#include <lathe/nas/transformer/calibration.h>
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include <sys/utsname.h>
@@ -97,6 +100,19 @@ std::vector<TrialRow> summarise_trials(const History& history, const StudyHeader
   return rows;
 }
 
+std::vector<EdgeWarning> widenable_edges(const Space& space, const History& history, std::span<const Direction> directions) {
+  std::vector<EdgeWarning> edges = edge_warnings(space, history, directions);
+  std::erase_if(edges, [&](const EdgeWarning& edge) {
+    const Parameter& p = space.parameter(space.index(edge.parameter));
+    const auto count = p.count();
+    const double end = !count ? (edge.top ? p.real()->high : p.real()->low)
+                              : p.at(edge.top ? *count - 1 : 0).number().value_or(std::numeric_limits<double>::quiet_NaN());
+    const ParameterBounds bounds = bounds_of(p.name);
+    return edge.top ? end >= bounds.high : end <= bounds.low;
+  });
+  return edges;
+}
+
 StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job) {
   const StudyHeader& header = job.header;
   StudySummaryRow row;
@@ -116,9 +132,25 @@ StudySummaryRow summarise_study(const StudyRun& run, const SearchJob& job) {
   row.space = header.space.count().text();
   for (std::size_t i = 0; i < header.metrics.size(); ++i)
     row.objectives.emplace_back(header.metrics[i], header.directions[i] == Direction::maximise ? "maximise" : "minimise");
-  for (const EdgeWarning& warning : edge_warnings(header.space, run.history, header.directions))
+  for (const EdgeWarning& warning : widenable_edges(header.space, run.history, header.directions))
     row.hints.push_back(warning.text());
   return row;
+}
+
+std::optional<CalibrationSummary> summarise_calibration(const std::string& preparation) {
+  const Preparation parts = Preparation::parse(preparation);
+  if (!parts.has("calibration")) return {};
+  const Calibration calibration = Calibration::parse(parts.get("calibration"));
+  CalibrationSummary out;
+  out.metric = calibration.metric;
+  out.architectures = static_cast<std::int64_t>(calibration.rows.size());
+  out.tau = calibration.cheap.tau.value;
+  out.low = calibration.cheap.tau.interval.low;
+  out.high = calibration.cheap.tau.interval.high;
+  out.params_tau = calibration.params.tau.value;
+  out.threshold = calibration.threshold;
+  out.trusted = calibration.trusted();
+  return out;
 }
 
 HostFacts host_facts(int workers, const std::string& backend) {

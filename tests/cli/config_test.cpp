@@ -3,6 +3,7 @@
 #include <lathe/base/file.h>
 #include <lathe/cli/config.h>
 #include <lathe/cli/toml_reader.h>
+#include <lathe/nas/transformer/candidate.h>
 
 #include <doctest/doctest.h>
 
@@ -391,4 +392,17 @@ TEST_CASE("paths of a file count from its folder") {
   again.read_file(root / "runs/a/config.toml");
   CHECK(again == config);
   CHECK_THROWS_WITH(Config().read_file(root / "lathe.tml"), doctest::Contains("no such file; did you mean"));
+}
+
+TEST_CASE("the search knows how far the range of each searched key can be widened") {
+  int numbers = 0;
+  for (const Key& key : config_keys()) {
+    if (key.searched == Searched::no || (key.kind != Kind::integer && key.kind != Kind::number)) continue;
+    CAPTURE(key.path);
+    ++numbers;
+    const nas::ParameterBounds bounds = nas::bounds_of(key.name());
+    CHECK(bounds.low == key.min);
+    CHECK(bounds.high == key.max);
+  }
+  CHECK(numbers == 15);
 }

@@ -140,7 +140,14 @@ TEST_CASE("what cannot stand for training is refused, and so is a space whose we
   CHECK(has(refused.err, "lathe search --resume " + run + " --set proxy.force=true"));
   CHECK(call({"search", "--resume", run}).code == 1);
   CHECK(call({"search", "--resume", run, "--set", "train.epochs=9"}).code == 2);
-  REQUIRE(call({"search", "--resume", run, "--set", "proxy.force=true"}).code == 0);
+  const Answer forced = call({"search", "--resume", run, "--set", "proxy.force=true"});
+  REQUIRE(forced.code == 0);
+  for (const std::string& text : {forced.out, read(run + "/report.md"), read(run + "/report.html"), read(run + "/model/README.md")})
+    CHECK(has(text, "refused, as the lower end does not reach 0.99, and forced"));
+  const nlohmann::json kept = nlohmann::json::parse(read(run + "/calibration.json"));
+  const nlohmann::json told = nlohmann::json::parse(read(run + "/results.json")).at("calibration");
+  CHECK(told.at("tau").at(0) == kept.at("cheap").at("tau").at(0));
+  CHECK(told.at("architectures") == kept.at("rows").size());
   CHECK(read(run + "/calibration.log") == log);
   CHECK(call({"search", "--resume", run, "--trials", "10"}).code == 0);
   CHECK(has(call({"search", "--resume", run, "--set", "proxy.force=false"}).err, "the study has begun"));

@@ -290,10 +290,30 @@ TEST_CASE("one-step changes of the winner are trained without the test rows, the
   for (const std::size_t i : {1U, 2U}) {
     CHECK(effects[i].source == Effect::Source::retrained);
     CHECK(effects[i].trials == 2);
-    CHECK(effects[i].error >= 0);
+    CHECK(effects[i].error > 0);  // rows count, also where the seeds agree
+    CHECK(effects[i].quantile > 1.96);
     CHECK(effects[i].difference == b.results.why.effects[i].difference);
     CHECK(effects[i].error == b.results.why.effects[i].error);
   }
+}
+
+TEST_CASE("a range that cannot be widened is no hint") {
+  const Space space = SpaceBuilder().integer("layers", 1, 4).integer("layers[0].heads", 2, 8).real("dropout", 0, 0.5).build();
+  History history;
+  for (std::int64_t i = 0; i < 5; ++i) {
+    Trial trial;
+    trial.number = i;
+    trial.point = space.point({{"layers", 1}, {"layers[0].heads", 2}, {"dropout", 0.001}});
+    trial.state = TrialState::complete;
+    trial.values = {0.5};
+    history.finished.push_back(i);
+    history.trials.push_back(trial);
+  }
+  const Direction directions[] = {Direction::maximise};
+  CHECK(edge_warnings(space, history, directions).size() == 3);
+  const std::vector<EdgeWarning> edges = widenable_edges(space, history, directions);
+  REQUIRE(edges.size() == 1);
+  CHECK(edges[0].parameter == "layers[0].heads");
 }
 
 TEST_CASE("the record of a run is read as it was written, and for its own training only") {

@@ -85,6 +85,44 @@ TEST_CASE("macro F1 has an interval from a bootstrap of the rows, the same each 
   CHECK(perfect.high == 1);
 }
 
+TEST_CASE("Student's quantiles: scipy 1.17, t.ppf(0.975, df)") {
+  for (const auto& [degrees, expected] :
+       {std::pair{1.0, 12.7062047361747}, std::pair{4.9, 2.77644510519779}, std::pair{30.0, 2.04227245630124},
+        std::pair{31.0, 2.0395134464}, std::pair{60.0, 2.00029782201}, std::pair{1000.0, 1.96233908083}})
+    CHECK(student_quantile(degrees) == doctest::Approx(expected).epsilon(2e-6));
+  CHECK(student_quantile(0.3) == student_quantile(1));
+}
+
+TEST_CASE("the difference of two groups counts rows and seeds") {
+  const std::vector<std::int32_t> truth(100, 1);
+  const auto many = [](std::vector<std::size_t> rights) {
+    Answers out;
+    for (const std::size_t r : rights) out.push_back(answered(r, 100)[0]);
+    return out;
+  };
+  const auto compared = [&](const Answers& a, const Answers& b) {
+    return score_difference(a, b, truth, 2, train::Metric::kAccuracy);
+  };
+  // Seeds agree: the rows alone. Of 100 paired differences ten are 1: variance of the mean 0.09/99.
+  const ScoreDifference rows = compared(many({90, 90}), many({80, 80}));
+  CHECK(rows.mean == doctest::Approx(0.1));
+  CHECK(rows.error == doctest::Approx(math::sqrt(0.09 / 99)));
+  CHECK(rows.quantile == doctest::Approx(1.9842169515086827));  // 99 degrees of freedom, scipy
+  // Seeds differ: b's have variance 0.02 (deviations of 0.1), of the mean 0.01, with one degree of freedom.
+  const ScoreDifference seeds = compared(many({90, 90}), many({70, 90}));
+  CHECK(seeds.mean == doctest::Approx(0.1));
+  const double of_rows = (20 * 0.4 * 0.4 + 80 * 0.1 * 0.1) / 99 / 100;  // twenty differences of 1/2, else none: mean 0.1
+  CHECK(seeds.error == doctest::Approx(math::sqrt(of_rows + 0.01)));
+  CHECK(seeds.quantile == student_quantile((of_rows + 0.01) * (of_rows + 0.01) / (of_rows * of_rows / 99 + 0.0001)));
+  CHECK(seeds.quantile > 12);
+  const ScoreDifference one = compared(many({90}), many({80, 80}));
+  CHECK(one.mean == doctest::Approx(0.1));
+  CHECK_FALSE(one.error - one.error == 0);
+  const ScoreDifference f1 = score_difference(many({90, 90}), many({80, 80}), truth, 2, train::Metric::kMacroF1);
+  CHECK(f1.error > 0);
+  CHECK(score_difference(many({90, 90}), many({90, 90}), truth, 2, train::Metric::kMacroF1).error == 0);  // the same rows are drawn
+}
+
 TEST_CASE("sign flips: of single rows McNemar's exact test, scipy's binomtest(k, m, 0.5)") {
   const auto p = [](int minus, int all) {
     std::vector<double> d(7, 0.0);  // rows that do not differ say nothing

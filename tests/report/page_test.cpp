@@ -87,7 +87,11 @@ TEST_CASE("what the search measured and explained is on the page") {
         "With twice the budget, 8 trials", "Luck alone, 4 trials like its 2 random ones", "Expected calibration error 0.100",
         "0.819–0.863", "0.300 to 0.500"})
     CHECK_MESSAGE(count(html, part) >= 1, part);
-  const std::string text = report_markdown(sample_results());
+  RunResults many = sample_results();
+  add_trials(many, 18);
+  CHECK(count(report_html(many), "how much the best tenth of the 20 complete trials, 2, differs from all in this parameter") == 1);
+  CHECK(count(report_html(many), "60&nbsp;%</span>") == 1);
+  const std::string text = report_markdown(many);
   for (const char* part : {"## What mattered", "| lr | 60 % | top |", "| layers | 2 | 1 |", "## Cost", "| layer 1 attention |",
                            "Kendall's τ 0.940", "With twice the budget"})
     CHECK_MESSAGE(count(text, part) >= 1, part);
@@ -131,6 +135,41 @@ TEST_CASE("what trials are judged by has its name, its direction and its own sca
   CHECK(count(html, "difference in validation accuracy") == 1);  // what was retrained
   CHECK(count(html, "<rect class=\"worse\"") == 1);
   CHECK(count(report_markdown(r), "| trial | state | params |") == 1);
+}
+
+TEST_CASE("the trade-off says what is predicted, what measured, and joins the two") {
+  RunResults r = sample_results();
+  const std::string html = report_html(r);
+  CHECK(count(html, "latency of one text, ms (predicted; finalists measured)") >= 1);
+  CHECK(count(html, "from where the search saw them") == 3);  // the legend of each plot
+  r.models[0].name = "#77";                                   // no such trials
+  r.models[1].name = "#78";
+  CHECK(count(report_html(r), "from where the search saw them") == 0);
+}
+
+TEST_CASE("importance of few trials is left out, and says so") {
+  RunResults r = sample_results();
+  add_trials(r, 17);
+  const std::string sentence =
+      "Importance is left out: it would set the best tenth of the 19 complete trials, 2, against all; from 20 complete trials on "
+      "it is "
+      "told";
+  CHECK(count(report_html(r), sentence) == 1);
+  CHECK(count(report_html(r), "60&nbsp;%</span>") == 0);
+  CHECK(count(report_markdown(r), sentence) == 1);
+  CHECK(count(report_markdown(r), "| lr | 60 %") == 0);
+}
+
+TEST_CASE("memory is that of answering where the search was asked about it, else that of training, and says which") {
+  RunResults r = sample_results();
+  CHECK(count(report_html(r), "Validation accuracy against peak memory of training, MB") == 1);
+  CHECK(count(report_html(r), "<td class=\"n\">2.7 MB</td>") == 6);  // three models, in verdict and cost
+  r.limits = {{"memory_mb", 2.5, "memory_mb <= 2.5"}};
+  for (TrialRow& t : r.trials) t.measures = {{"memory_mb", 1 + static_cast<double>(t.params) / 1e5}};
+  const std::string html = report_html(r);
+  CHECK(count(html, "Validation accuracy against memory of answering one text, MB") == 1);
+  CHECK(count(html, "peak memory of training, MB") == 0);
+  CHECK(count(html, "memory_mb &lt;= 2.5") >= 1);
 }
 
 TEST_CASE("a winner whose architecture cannot be read is named, not drawn") {

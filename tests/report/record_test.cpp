@@ -48,6 +48,7 @@ TEST_CASE("every field survives writing and reading") {
   CHECK(back.trials[2].note == r.trials[2].note);
   CHECK(back.models[0].parameters == r.models[0].parameters);
   CHECK(back.models[0].bytes == 600'000);
+  CHECK(back.models[0].answer_memory == 2'700'000);
   CHECK(back.models[0].curves[0][1].tokens == 2000);
   CHECK(back.models[0].curves[0][1].best);
   CHECK(back.models[0].curves[0][0].train_loss == r.models[0].curves[0][0].train_loss);
@@ -55,6 +56,8 @@ TEST_CASE("every field survives writing and reading") {
   CHECK(back.models[1].failed == 1);
   CHECK(back.models[0].to_default->half_width == 0.015);
   CHECK(!back.models[2].to_default);
+  CHECK(back.models[1].of_winner->half_width == 0.012);
+  CHECK(!back.models[0].of_winner);
   CHECK(back.winner_seed == 2);
   CHECK(back.confusion.counts == r.confusion.counts);
   CHECK(back.mistakes[0].text == r.mistakes[0].text);
@@ -97,6 +100,14 @@ TEST_CASE("what not every run has survives too, and a record without it is read"
   r.models[0].to_default->p_value = 0.25;
   CHECK(run_results(to_json(r), "x").models[0].to_default->p_value == 0.25);
 
+  train::EpochResult logged = sample_epoch(2, 0.8, false);  // of a study's log, which knows neither steps nor the best epoch
+  logged.steps = logged.tokens = 0;
+  logged.train_loss = 0.5;
+  r.trials[0].epochs = {logged};
+  const std::string sparse = to_json(r);
+  CHECK(sparse.find("\"epochs\":[{\"epoch\":2,\"train_loss\":0.5,\"valid\":[0.8,") != std::string::npos);
+  CHECK(to_json(run_results(sparse, "x")) == sparse);
+
   RunResults bare;
   CHECK(!run_results(to_json(bare), "x").latency);
   CHECK(refusal(replaced(json, "\"source\":\"retrained\"", "\"source\":\"guessed\"")) ==
@@ -130,5 +141,10 @@ TEST_CASE("a damaged record is refused") {
   CHECK(refusal(replaced(json, "\"winner\":0", "\"winner\":-2")).starts_with("results.json: winner -2"));
   CHECK(refusal(replaced(json, "\"classes\":2", "\"classes\":3")).starts_with("results.json: a confusion matrix of 3 classes"));
   CHECK(refusal(replaced(json, "\"classes\":2", "\"classes\":-1")).starts_with("results.json: a confusion matrix of -1 classes"));
+  RunResults aimed = sample_results();
+  aimed.models[0].targets = {{"accuracy >= 0.9", 0.91, 0.9, true}};
+  CHECK(run_results(to_json(aimed), "x").models[0].targets[0].bound == 0.9);
+  CHECK(refusal(replaced(to_json(aimed), "accuracy >= 0.9", "acuracy >= 0.9"))
+            .starts_with("results.json: limits.target \"acuracy >= 0.9\""));
   CHECK(refusal(replaced(json, "\"valid_rows\":250", "\"valid_rows\":\"many\"")).starts_with("results.json: is not the record"));
 }

@@ -30,6 +30,7 @@ inline ModelRow sample_model(const std::string& name, double test, std::int64_t 
   m.bytes = 4 * params;
   m.flops = 9'000'000;
   m.memory = 31'000'000;
+  m.answer_memory = 2'700'000;
   m.seeds = 3;
   m.low = test - 0.023;
   m.high = test + 0.021;
@@ -55,6 +56,14 @@ inline void sample_explanation(RunResults& r) {
   r.why.by_luck = {{1, unknown, 0.61, 0.84}, {4, 0.84, 0.85, 0.855}};
   r.why.random_trials = 2;
   r.why.finished_trials = 4;
+}
+
+/// More complete trials, so that importances are told.
+inline void add_trials(RunResults& r, std::int64_t complete) {
+  for (std::int64_t i = 0; i < complete; ++i) {
+    TrialRow t{4 + i, TrialState::complete, 0.7, "L1 H16", {{"layers", "1"}}, {0.7}, 200'000, 5, 6, 30, ""};
+    r.trials.push_back(t);
+  }
 }
 
 inline RunResults sample_results() {
@@ -91,12 +100,14 @@ inline RunResults sample_results() {
   r.models = {sample_model("#3", 0.842, 150'000), sample_model("#0", 0.838, 90'000), sample_model("default", 0.823, 120'000)};
   r.models[0].to_default = PairedDifference{0.019, 0.015};
   r.models[1].to_default = PairedDifference{0.015, 0.017};
+  r.models[1].of_winner = PairedDifference{0.004, 0.012};
   r.models[1].failed = 1;
   r.winner = 0;
   r.winner_seed = 2;
   r.metric = "accuracy";
   r.baselines = {{"bag of words", 0.801, 0.79, 0.024}, {"majority class", 0.558, 0.36, 0.03}};
   r.winner_to_bag_of_words = PairedDifference{0.041, 0.02};
+  r.winner_to_majority = PairedDifference{0.284, 0.03};
   r.confusion.classes = 2;
   r.confusion.counts = {400, 100, 67, 490};
   r.mistakes = {
