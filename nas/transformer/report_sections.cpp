@@ -25,7 +25,7 @@ std::optional<double> known(double value) { return value - value == 0 && value >
 
 /// memory_mb of a trial: known before training, so every trial states it.
 std::optional<double> answer_memory(const RunResults& r, const TrialRow& t) {
-  if (!r.study.objectives.empty() && r.study.objectives[0].first == "memory_mb") return t.value;
+  if (!r.study.objectives.empty() && r.study.objectives[0].first == "memory_mb") return t.value ? known(*t.value) : std::nullopt;
   for (const auto& [name, value] : t.measures)
     if (name == "memory_mb") return known(value);
   return {};
@@ -40,8 +40,9 @@ bool asks_for_memory(const RunResults& r) {
 
 std::vector<CostAxis> cost_axes(const RunResults& r) {
   std::vector<CostAxis> axes = {
-      {"latency_ms", "latency of one text, ms (predicted; finalists measured)", "#latency, ms", predicted_latency,
-       [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
+      {"latency_ms",
+       any_latency(r) ? "latency of one text, ms (predicted; finalists measured)" : "latency of one text, ms (predicted)",
+       "#latency, ms", predicted_latency, [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
       {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
        [](const ModelRow& m) { return positive(m.params); }}};
   if (asks_for_memory(r))
