@@ -316,13 +316,13 @@ std::string objectives_html(const RunResults& r) {
   if (sentence.empty()) return "";
   std::vector<std::string> names = {"#trial"};
   for (const auto& [name, direction] : r.study.objectives) names.push_back(str("#", name));
-  names.insert(names.end(), {"#parameters", "architecture"});
+  names.emplace_back("architecture");
   std::string table = table_head(names, "sort");
   for (const std::size_t i : front_trials(r)) {
     const TrialRow& t = r.trials[i];
     table += row_of_trial(t.number) + number_cell(str(t.number));
     for (const std::string& cell : front_cells(r, t)) table += number_cell(escape_html(cell));
-    table += number_cell(with_commas(t.params)) + html_cell(escape_html(t.architecture)) + "</tr>\n";
+    table += html_cell(escape_html(t.architecture)) + "</tr>\n";
   }
   return "<p>" + escape_html(sentence) + ".</p>\n" + details("The Pareto front as a table", table + "</table>");
 }
