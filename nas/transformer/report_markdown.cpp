@@ -38,13 +38,12 @@ std::string front_markdown(const RunResults& r) {
   if (front.empty()) return out;
   if (shown < front.size()) out += str("\nThe first ", shown, " of ", front.size(), ":\n");
   for (const auto& [name, direction] : r.study.objectives) head += " " + markdown_text(name) + " |", rule += "-:|";
-  out += head + " parameters | architecture | point |" + rule + "-:|-|-|\n";
+  out += head + " architecture | point |" + rule + "-|-|\n";
   for (std::size_t i = 0; i < shown; ++i) {
     const TrialRow& t = r.trials[front[i]];
     out += str("| #", t.number, " |");
     for (const std::string& cell : front_cells(r, t)) out += " " + markdown_text(cell) + " |";
-    out += str(" ", with_commas(t.params), " | ", markdown_text(t.architecture), " | ", markdown_text(point_text(t.parameters)),
-               " |\n");
+    out += str(" ", markdown_text(t.architecture), " | ", markdown_text(point_text(t.parameters)), " |\n");
   }
   return out;
 }

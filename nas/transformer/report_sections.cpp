@@ -25,7 +25,7 @@ std::optional<double> known(double value) { return value - value == 0 && value >
 
 /// memory_mb of a trial: known before training, so every trial states it.
 std::optional<double> answer_memory(const RunResults& r, const TrialRow& t) {
-  if (!r.study.objectives.empty() && r.study.objectives[0].first == "memory_mb") return t.value;
+  if (!r.study.objectives.empty() && r.study.objectives[0].first == "memory_mb") return t.value ? known(*t.value) : std::nullopt;
   for (const auto& [name, value] : t.measures)
     if (name == "memory_mb") return known(value);
   return {};
@@ -40,8 +40,9 @@ bool asks_for_memory(const RunResults& r) {
 
 std::vector<CostAxis> cost_axes(const RunResults& r) {
   std::vector<CostAxis> axes = {
-      {"latency_ms", "latency of one text, ms (predicted; finalists measured)", "#latency, ms", predicted_latency,
-       [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
+      {"latency_ms",
+       any_latency(r) ? "latency of one text, ms (predicted; finalists measured)" : "latency of one text, ms (predicted)",
+       "#latency, ms", predicted_latency, [](const ModelRow& m) { return m.latency ? known(m.latency->p50) : std::nullopt; }},
       {"params", "parameters", "#parameters", [](const TrialRow& t) { return positive(t.params); },
        [](const ModelRow& m) { return positive(m.params); }}};
   if (asks_for_memory(r))
@@ -315,13 +316,13 @@ std::string objectives_html(const RunResults& r) {
   if (sentence.empty()) return "";
   std::vector<std::string> names = {"#trial"};
   for (const auto& [name, direction] : r.study.objectives) names.push_back(str("#", name));
-  names.insert(names.end(), {"#parameters", "architecture"});
+  names.emplace_back("architecture");
   std::string table = table_head(names, "sort");
   for (const std::size_t i : front_trials(r)) {
     const TrialRow& t = r.trials[i];
     table += row_of_trial(t.number) + number_cell(str(t.number));
     for (const std::string& cell : front_cells(r, t)) table += number_cell(escape_html(cell));
-    table += number_cell(with_commas(t.params)) + html_cell(escape_html(t.architecture)) + "</tr>\n";
+    table += html_cell(escape_html(t.architecture)) + "</tr>\n";
   }
   return "<p>" + escape_html(sentence) + ".</p>\n" + details("The Pareto front as a table", table + "</table>");
 }

@@ -298,12 +298,12 @@ TEST_CASE("one-step changes of the winner are trained without the test rows, the
 }
 
 TEST_CASE("a range that cannot be widened is no hint") {
-  const Space space = SpaceBuilder().integer("layers", 1, 4).integer("layers[0].heads", 2, 8).real("dropout", 0, 0.5).build();
+  const Space space = SpaceBuilder().integer("layers", 1, 4).integer("hidden", 2, 8).real("dropout", 0, 0.5).build();
   History history;
   for (std::int64_t i = 0; i < 5; ++i) {
     Trial trial;
     trial.number = i;
-    trial.point = space.point({{"layers", 1}, {"layers[0].heads", 2}, {"dropout", 0.001}});
+    trial.point = space.point({{"layers", 1}, {"hidden", 2}, {"dropout", 0.001}});
     trial.state = TrialState::complete;
     trial.values = {0.5};
     history.finished.push_back(i);
@@ -313,7 +313,7 @@ TEST_CASE("a range that cannot be widened is no hint") {
   CHECK(edge_warnings(space, history, directions).size() == 3);
   const std::vector<EdgeWarning> edges = widenable_edges(space, history, directions);
   REQUIRE(edges.size() == 1);
-  CHECK(edges[0].parameter == "layers[0].heads");
+  CHECK(edges[0].parameter == "hidden");
 }
 
 TEST_CASE("the record of a run is read as it was written, and for its own training only") {
