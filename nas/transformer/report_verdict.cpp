@@ -10,10 +10,15 @@ using Kind = VerdictLine::Kind;
 
 std::string points(double difference) { return fixed(100 * (difference < 0 ? -difference : difference), 1); }
 
+std::string signed_points(double difference) {
+  const std::string text = points(difference);
+  return (text == "0.0" ? "" : difference < 0 ? "-" : "+") + text;
+}
+
 std::string compare(const std::string& winner, const std::string& other, const PairedDifference& d, std::int64_t rows) {
   if (!d.significant())
     return str(winner, " and ", other, " cannot be told apart on these ", with_commas(rows), " test rows (difference ",
-               d.mean < 0 ? "-" : "+", points(d.mean), " ± ", points(d.half_width), " points of accuracy)");
+               signed_points(d.mean), " ± ", points(d.half_width), " points of accuracy)");
   return str(winner, " is ", d.mean > 0 ? "better" : "worse", " than ", other, " by ", points(d.mean), " ± ", points(d.half_width),
              " points of accuracy");
 }

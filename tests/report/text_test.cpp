@@ -43,6 +43,8 @@ TEST_CASE("the verdict says what is better and what cannot be told apart") {
   CHECK(!says(r, "cheaper"));
   r.models[0].to_default = PairedDifference{-0.004, 0.015};
   CHECK(says(r, "#3 and the default cannot be told apart on these 1,057 test rows (difference -0.4 ± 1.5 points of accuracy)"));
+  r.models[0].to_default = PairedDifference{-0.0001, 0.015};
+  CHECK(says(r, "(difference 0.0 ± 1.5 points of accuracy)"));
   r.models[0].to_default = PairedDifference{-0.02, 0.015};
   CHECK(says(r, "#3 is worse than the default by 2.0 ± 1.5"));
   r.models[1].of_winner = PairedDifference{0.013, 0.012};  // their intervals overlap, but by row the winner is better
