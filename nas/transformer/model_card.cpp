@@ -41,7 +41,8 @@ std::string test_section(const RunResults& r) {
 
 std::string origin_section(const RunResults& r) {
   std::string out = str("## Where it comes from\n\nSearch: ", markdown_text(search_sentence(r)), ".");
-  for (const auto& [phase, seconds] : r.seconds) out += str(" Time of ", markdown_text(phase), ": ", fixed(seconds, 1), " s.");
+  for (const auto& [phase, seconds] : r.seconds)
+    out += str(" The ", markdown_text(time_of(r, phase)), ": ", fixed(seconds, 1), " s.");
   if (!r.seconds.empty() && !r.host.cpu.empty())
     out += str(" Host: ", markdown_text(r.host.cpu), ", ", markdown_text(r.host.backend), ", ", r.host.workers, " workers.");
   out += "\n\n";

@@ -43,7 +43,7 @@ std::string cards(const RunResults& r) {
   double seconds = 0;
   for (const auto& [phase, time] : r.seconds) seconds += time;
   out += card("search", str(with_commas(static_cast<std::int64_t>(r.trials.size())), r.trials.size() == 1 ? " trial" : " trials"),
-              seconds > 0 ? str(duration_text(seconds), " in all") : std::string());
+              seconds > 0 ? duration_text(seconds) + (r.resumed ? " since it was resumed" : " in all") : std::string());
   return "<div class=\"cards\">\n" + out + "</div>\n";
 }
 
@@ -143,7 +143,7 @@ std::string repeat_section(const RunResults& r) {
          row("numerics, version", escape_html(r.study.numerics + ", lathe " + r.version)) +
          row("host, outside every hash", escape_html(str(r.host.cpu, ", ", r.host.backend, ", ", r.host.cores, " cores, ",
                                                          r.host.workers, " workers, ", r.host.compiler, ", ", r.host.system)));
-  for (const auto& [phase, seconds] : r.seconds) out += row("time of " + phase, fixed(seconds, 1) + " s");
+  for (const auto& [phase, seconds] : r.seconds) out += row(time_of(r, phase), fixed(seconds, 1) + " s");
   out += "</table></div>\n";
   if (!r.config.empty())
     out += "<details class=\"long\"><summary>config.toml</summary><pre>" + escape_html(r.config) + "</pre></details>\n";

@@ -158,7 +158,8 @@ std::string repeat_markdown(const RunResults& r) {
              markdown_text(str(r.host.cpu, ", ", r.host.backend, ", ", r.host.cores, " cores, ", r.host.workers, " workers, ",
                                r.host.compiler, ", ", r.host.system)),
              "\n");
-  for (const auto& [phase, seconds] : r.seconds) out += str("- time of ", markdown_text(phase), ": ", fixed(seconds, 1), " s\n");
+  for (const auto& [phase, seconds] : r.seconds)
+    out += str("- ", markdown_text(time_of(r, phase)), ": ", fixed(seconds, 1), " s\n");
   return out;
 }
 

@@ -109,6 +109,10 @@ std::vector<std::string> outlook_sentences(const RunResults& r) {
 
 std::string milliseconds(double ms) { return finite(ms) ? short_number(ms) : "-"; }
 
+std::string time_of(const RunResults& r, const std::string& phase) {
+  return str("time of ", phase, r.resumed ? ", since the run was resumed" : "");
+}
+
 std::string megabytes(std::int64_t bytes) {
   return bytes > 0 ? fixed(static_cast<double>(bytes) / 1e6, bytes < 100'000 ? 3 : 1) + " MB" : "";
 }

@@ -17,6 +17,8 @@ std::string model_table_markdown(const RunResults& results);
 std::string score(double value);
 /// Signed: "+0.0190".
 std::string signed_score(double value);
+/// "time of search"; of a resumed run the last call's alone is known.
+std::string time_of(const RunResults& r, const std::string& phase);
 /// "5.2 MB" (10⁶).
 std::string megabytes(std::int64_t bytes);
 /// "4.21": of a latency; "-" where it is not known.

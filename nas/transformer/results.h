@@ -196,6 +196,7 @@ struct RunResults {
   std::vector<LayerCostRow> layers;                           ///< of the winner, in order of computation
   std::vector<std::pair<std::string, std::string>> commands;  ///< what it does, the command
   std::vector<std::pair<std::string, double>> seconds;        ///< phase, wall clock: host facts, outside every hash
+  bool resumed = false;                                       ///< those of the last call alone: the study had begun before it
   std::string config;                                         ///< config.toml of the run
   std::string version;
   HostFacts host;

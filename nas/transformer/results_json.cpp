@@ -232,7 +232,7 @@ std::string to_json(const RunResults& r) {
   pairs(json, "commands", r.commands);
   json.key("seconds").begin_array();
   for (const auto& [phase, seconds] : r.seconds) json.begin_array().value(phase).value(seconds).end_array();
-  json.end_array().member("config", r.config);
+  json.end_array().member("resumed", r.resumed).member("config", r.config);
   json.key("host").begin_object().member("cpu", r.host.cpu).member("backend", r.host.backend).member("compiler", r.host.compiler);
   json.member("system", r.host.system).member("cores", r.host.cores).member("workers", r.host.workers).end_object();
   return json.end_object().text();
@@ -263,6 +263,7 @@ RunResults run_results(std::string_view text, const std::string& where) {
     read_parts(j, r);
     r.commands = pairs_of(j.at("commands"));
     for (const Json& item : j.at("seconds")) r.seconds.emplace_back(item.at(0).get<std::string>(), real(item.at(1)));
+    if (j.contains("resumed")) get(j, "resumed", r.resumed);
     get(j, "config", r.config);
     const Json& h = j.at("host");
     get(h, "cpu", r.host.cpu), get(h, "backend", r.host.backend), get(h, "compiler", r.host.compiler);

@@ -319,6 +319,7 @@ SearchOutcome run_search(const SearchJob& asked, Storage& storage) {
   options.samplers = job.samplers;
   options.checkpoints = checkpoints.get();
   const std::unique_ptr<Objective> cheaper = job.evaluation ? job.evaluation(objective) : nullptr;
+  outcome.results.resumed = !storage.events(0).empty();
   outcome.study = execute(job.header, cheaper ? *cheaper : objective, storage, options);
   RunResults& results = outcome.results;
   results.study = summarise_study(outcome.study, job);

@@ -97,6 +97,15 @@ TEST_CASE("what the search measured and explained is on the page") {
     CHECK_MESSAGE(count(text, part) >= 1, part);
 }
 
+TEST_CASE("the time of a resumed run is said to be that") {
+  RunResults r = sample_results();
+  CHECK(count(report_html(r), "9 m 1 s since it was resumed") == 1);
+  CHECK(count(report_markdown(r), "- time of finalists, since the run was resumed: 170.5 s") == 1);
+  r.resumed = false;
+  CHECK(count(report_html(r), "9 m 1 s in all") == 1);
+  CHECK(count(report_markdown(r), "- time of finalists: 170.5 s") == 1);
+}
+
 TEST_CASE("what trials are judged by has its name, its direction and its own scale") {
   RunResults r = sample_results();
   CHECK(count(report_html(r), "validation accuracy of a cheaper training") == 0);

@@ -64,6 +64,7 @@ TEST_CASE("every field survives writing and reading") {
   CHECK(back.mistakes[0].confidence == 0.993);
   CHECK(back.commands == r.commands);
   CHECK(back.seconds == r.seconds);
+  CHECK(back.resumed);
   CHECK(back.config == r.config);
   CHECK(back.host.cores == 8);
   CHECK(back.host.workers == 2);

@@ -117,6 +117,7 @@ inline RunResults sample_results() {
   sample_explanation(r);
   r.commands = {{"again", "lathe search 'a b.toml' --until-commit 148"}};
   r.seconds = {{"search", 370.25}, {"finalists", 170.5}};
+  r.resumed = true;
   r.config = "[data]\nfile = \"<reviews>.tsv\"\n";
   r.version = "0.1.0";
   r.host = {"Some CPU @ 2 GHz", "avx2", "gcc 12.2.0", "Linux 6.1 x86_64", 8, 2};
