@@ -190,6 +190,9 @@ void print_plan(const Config& config, const Plan& plan, const nas::Preparation& 
                 plural(size.seeds, "seed"), ", ", plural(size.finalist_epochs, "epoch"));
   if (estimate.ablation_seconds > 0)
     line += str(" | ", format_duration(estimate.ablation_seconds), ": ", plural(size.ablations, "one-step change"));
+  if (estimate.other_seconds >= 0.5)
+    line +=
+        str(" | ", format_duration(estimate.other_seconds), size.finalists > 0 ? ": reading, baselines, measuring" : ": reading");
   print(line);
   print(str("total   about ", format_duration(estimate.total()), " with ", plural(plan.workers, "worker"), " at ",
             fixed(plan.flops_per_second * 1e-9, 0), " GFLOP/s each; memory ", format_bytes(estimate.worker_bytes), " a worker"));
