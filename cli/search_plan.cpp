@@ -6,6 +6,7 @@
 #include <lathe/cli/objectives.h>
 #include <lathe/cli/preparation.h>
 #include <lathe/data/baseline.h>
+#include <lathe/nas/controller/controller.h>
 #include <lathe/nas/transformer/plan.h>
 
 #include <algorithm>
@@ -107,6 +108,7 @@ Plan make_plan(Config& config, const LoadedData& data, const nas::StudyHeader& h
     if (std::any_of(setting.limits.begin(), setting.limits.end(), known)) nothing_within_limits(config, setting, space, data);
     throw;
   }
+  nas::add_first(sample, header, objective, nas::all_samplers());
   const nas::CandidateCost base = nas::cost_of(setting.base, data.task, data.rows.train);
   Plan plan;
   plan.workers = worker_count(config);

@@ -17,7 +17,7 @@ namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// Seconds of an epoch as TrainingObjective::run() takes it: a network that goes on from a checkpoint, the steps, the next
+/// Seconds of an epoch as TrainingObjective::run() takes it, in the mean over a trial: weights or a checkpoint, the steps, the next
 /// checkpoint and the digest of the weights. From as many steps as fit into `seconds` (at least two; the first one, which
 /// allocates, does not count).
 double measure_epoch(const Candidate& candidate, const TrainingSetting& setting, const data::EncodedDataset& train,
@@ -39,9 +39,12 @@ double measure_epoch(const Candidate& candidate, const TrainingSetting& setting,
     // Enough was seen.
   }
   const double after = now();
-  trainer.restore(trainer.checkpoint(), "checkpoint");
   trainer.weights_hash();
-  const double around = start - begin + now() - after;
+  const double hashed = now();
+  trainer.restore(trainer.checkpoint(), "checkpoint");
+  // Weights are drawn once a trial, and checkpoints lie between its epochs.
+  const auto epochs = static_cast<double>(candidate.training.epochs);
+  const double around = hashed - after + ((start - begin) + (epochs - 1) * (now() - hashed)) / epochs;
   const double per_step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : last - start;
   return around + per_step * static_cast<double>(trainer.steps_in_epoch());
 }
@@ -115,6 +118,20 @@ SpaceSample sample_space(const Space& space, const TrainingObjective& objective,
   return sample;
 }
 
+void add_first(SpaceSample& sample, const StudyHeader& header, const TrainingObjective& objective,
+               const SamplerRegistry& samplers) {
+  const bool learns =
+      !header.sampler.starts_with("random@") && !header.sampler.starts_with("sobol@") && !header.sampler.starts_with("grid@");
+  const std::unique_ptr<Sampler> sampler = samplers.make(header);
+  const History nothing;
+  const auto admits = [&](const Point& point) { return header.space.valid(point) && !objective.refuse(point); };
+  for (std::int64_t number = 0; number < (learns ? 10 : 32); ++number) {
+    const std::optional<Point> point = ask(*sampler, {header, nothing, number, admits});
+    if (!point) return;
+    sample.first.push_back(objective.cost(*point));
+  }
+}
+
 SpeedModel measure_speed(const SpaceSample& sample, const TrainingObjective& objective, int workers, double seconds) {
   const std::vector<std::size_t> order = by_flops(sample);
   std::vector<SpeedPoint> points;
@@ -146,8 +163,13 @@ Estimate estimate(const SpaceSample& sample, const SpeedModel& speed, const Sear
   const double of_base = speed.epoch_seconds(static_cast<double>(base.epoch_flops));
   const auto w = static_cast<double>(workers);
   const auto epochs = static_cast<double>(size.epochs), of_sample = epochs * mean * size.cheap_share;
-  const double of_trial = epochs * (size.larger ? (mean + mean_larger) / 2 : mean) * size.cheap_share;
-  result.search_seconds = static_cast<double>(size.trials) * of_trial * size.kept_share / w;
+  const double of_trial = epochs * (size.larger ? (3 * mean + mean_larger) / 4 : mean) * size.cheap_share;
+  const auto known = std::min(static_cast<std::size_t>(size.trials), sample.first.size());
+  double epochs_of_first = 0;
+  for (std::size_t i = 0; i < known; ++i) epochs_of_first += speed.epoch_seconds(static_cast<double>(sample.first[i].epoch_flops));
+  result.search_seconds = (epochs * epochs_of_first * size.cheap_share +
+                           static_cast<double>(size.trials - static_cast<std::int64_t>(known)) * of_trial) *
+                          size.kept_share / w;
   result.preparation_seconds = static_cast<double>(size.baselines) * epochs * of_base * size.cheap_share +
                                static_cast<double>(size.calibrated) * (epochs * mean + of_sample) / w;
   if (size.shared_epochs > 0) {
@@ -238,6 +260,8 @@ SearchSize resolve_finalists(double seconds, std::span<const double> epoch_secon
   return size;
 }
 
+constexpr std::int64_t kMostTrials = 100'000;
+
 SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedModel& speed, const SearchSize& wanted,
                         const CandidateCost& base, int workers) {
   SearchSize size = wanted;
@@ -248,12 +272,19 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
   if (size.finalist_epochs < wanted.finalist_epochs) size.epochs = std::min(size.epochs, size.finalist_epochs);
   const double reserved = size.finalists > 0 ? 0.25 * seconds : 0;
   const auto trials_that_fit = [&] {
-    SearchSize one = size;
-    one.trials = 1;
-    const Estimate cost = estimate(sample, speed, one, base, workers);
-    const double left =
-        seconds - (cost.total() - cost.search_seconds - cost.finalist_seconds) - std::max(cost.finalist_seconds, reserved);
-    return static_cast<std::int64_t>(left / cost.search_seconds);
+    SearchSize some = size;
+    const auto fits = [&](std::int64_t trials) {
+      some.trials = trials;
+      const Estimate cost = estimate(sample, speed, some, base, workers);
+      return cost.total() - cost.finalist_seconds + std::max(cost.finalist_seconds, reserved) <= seconds;
+    };
+    std::int64_t low = 0, high = 1;  // low fits, high does not
+    while (high <= kMostTrials && fits(high)) low = high, high *= 2;
+    while (high - low > 1) {
+      const std::int64_t middle = low + (high - low) / 2;
+      (fits(middle) ? low : high) = middle;
+    }
+    return low;
   };
   // A handful of trials is no search: shorter ones before so few.
   while (trials_that_fit() < 8 && size.epochs > 1) --size.epochs;
@@ -263,7 +294,7 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
     throw InputError(str("search.time = ", fixed(seconds, 1), "s is too short for one trial of one epoch; at least ",
                          fixed(estimate(sample, speed, size, base, workers).total() / 0.6 + 1, 0), "s would do"));
   }
-  size.trials = std::min<std::int64_t>(size.trials, 100000);
+  size.trials = std::min(size.trials, kMostTrials);
   return size;
 }
 

@@ -5,6 +5,7 @@
 // at a time as the search will, and every other candidate's time follows from its exact FLOPs by linear interpolation. How much
 // early stopping saves is seen in a study of drawn values. Nothing here is part of a study.
 #pragma once
+#include <lathe/nas/sampler/sampler.h>
 #include <lathe/nas/space.h>
 #include <lathe/nas/transformer/objective.h>
 
@@ -36,9 +37,12 @@ struct SpaceSample {
   std::int64_t drawn = 0;
   std::vector<Point> points;         ///< the admissible ones
   std::vector<CandidateCost> costs;  ///< of `points`
+  std::vector<CandidateCost> first;  ///< of the study's first trials, as far as they are known before it: add_first()
   double admissible() const { return drawn > 0 ? static_cast<double>(points.size()) / static_cast<double>(drawn) : 0; }
 };
 SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws = 100);
+/// What the study's sampler proposes without any result: the first 10 of one that learns, the first 32 of others.
+void add_first(SpaceSample& sample, const StudyHeader& header, const TrainingObjective& objective, const SamplerRegistry& samplers);
 
 /// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all, each by `workers`
 /// threads at the same time, which share the machine's memory and caches. An epoch includes its look at the validation rows.
@@ -58,7 +62,8 @@ struct SearchSize {
   std::int64_t shared_epochs = 0;  ///< of the training of weights that all architectures share (supernet_trainer.h) …
   std::int64_t shared_random = 0;  ///< … with so many drawn sub-networks a step, beside the largest and the smallest
   std::int64_t ablations = 0;      ///< one-step changes of the winner, trained beside it (ablations.h)
-  bool larger = false;       ///< the sampler learns, and towards what models are good at: half its trials are of the larger half
+  bool larger =
+      false;  ///< the sampler learns, and towards what models are good at: a quarter of its trials more are of the larger half
   double cheap_share = 1;    ///< of the time of training in full that judging a candidate takes
   double kept_share = 1;     ///< of the epochs of its trials that early stopping leaves: epochs_kept()
   double other_seconds = 0;  ///< of everything else

@@ -68,9 +68,12 @@ TEST_CASE("estimate: what comes before and behind, and what is cheaper") {
   SearchSize learning = size;  // a calibration draws from the whole space all the same
   learning.larger = true;
   const Estimate l = estimate(s, speed(), learning, fallback, 2);
-  CHECK(l.search_seconds == doctest::Approx(8 * 2 * (1.625 + 2.5) / 2 / 8 / 2));
+  CHECK(l.search_seconds == doctest::Approx(8 * 2 * (3 * 1.625 + 2.5) / 4 / 8 / 2));
   CHECK(l.preparation_seconds == e.preparation_seconds);
   CHECK(e.total() == doctest::Approx(e.search_seconds + e.preparation_seconds + e.finalist_seconds + e.ablation_seconds + 7));
+  SpaceSample begun = s;  // two of the eight trials are known before
+  begun.first = {CandidateCost{.epoch_flops = 100}, CandidateCost{.epoch_flops = 100}};
+  CHECK(estimate(begun, speed(), size, fallback, 2).search_seconds == doctest::Approx(2 * (2 * 1 + 6 * 1.625) / 8 / 2));
   size.finalists = 0;  // nothing is trained again
   CHECK(estimate(s, speed(), size, fallback, 2).finalist_seconds == 0);
   CHECK(estimate(s, speed(), size, fallback, 2).ablation_seconds == 0);
