@@ -10,7 +10,7 @@ using Sha256Blocks = void (*)(std::uint32_t* state, const std::uint8_t* blocks, 
 
 void sha256_blocks_portable(std::uint32_t* state, const std::uint8_t* blocks, std::size_t count);
 
-/// With the SHA instructions of x86-64; null where this processor has none. Five times as fast.
+/// With the SHA instructions of x86-64; null where this processor has none.
 Sha256Blocks sha256_blocks_x86();
 
 }  // namespace lathe::detail

@@ -122,6 +122,7 @@ void add_first(SpaceSample& sample, const StudyHeader& header, const TrainingObj
                const SamplerRegistry& samplers) {
   const bool learns =
       !header.sampler.starts_with("random@") && !header.sampler.starts_with("sobol@") && !header.sampler.starts_with("grid@");
+  if (learns && !header.warm_start.empty()) return;
   const std::unique_ptr<Sampler> sampler = samplers.make(header);
   const History nothing;
   const auto admits = [&](const Point& point) { return header.space.valid(point) && !objective.refuse(point); };
