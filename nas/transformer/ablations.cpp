@@ -62,9 +62,12 @@ void retrain_neighbours(RunResults& r, const SearchJob& job, const History& hist
     if (other.empty()) continue;
     const ScoreDifference d =
         score_difference(other, base, job.rows->valid.labels, static_cast<std::int32_t>(job.setting.task.classes), setting.metric);
+    // With one seed nobody knows what another one would have given.
+    const bool known = base.size() > 1 && other.size() > 1;
     const std::size_t p = difference_of(chosen, points[i]);
     r.why.effects.push_back({chosen.name(p), shown(*chosen.value(p)), shown(*points[i].value(p)), Effect::Source::retrained, d.mean,
-                             d.error, static_cast<double>(other.size()), d.quantile});
+                             known ? d.error : std::numeric_limits<double>::quiet_NaN(), static_cast<double>(other.size()),
+                             d.quantile});
   }
   std::stable_sort(r.why.effects.begin(), r.why.effects.end(), [&](const Effect& a, const Effect& b) {
     return job.header.space.index(a.parameter) < job.header.space.index(b.parameter);

@@ -1,7 +1,6 @@
 #include <lathe/base/error.h>
 #include <lathe/base/file.h>
 #include <lathe/base/json_writer.h>
-#include <lathe/base/math.h>
 #include <lathe/base/text.h>
 #include <lathe/nas/thread_share.h>
 #include <lathe/nas/transformer/final_run_file.h>
@@ -288,46 +287,14 @@ int choose_winner(std::span<const FinalistResult> results, const WinnerRule& rul
   return winner;
 }
 
-namespace {
-
-/// Of the mean share of right answers over seeds.
-double seed_variance(std::span<const std::vector<std::int32_t>> answers, std::span<const std::int32_t> labels) {
-  if (answers.size() < 2) return 0;
-  std::vector<double> accuracy;
-  for (const std::vector<std::int32_t>& answer : answers) {
-    double right = 0;
-    for (std::size_t row = 0; row < labels.size(); ++row) right += answer[row] == labels[row] ? 1 : 0;
-    accuracy.push_back(right / static_cast<double>(labels.size()));
-  }
-  const auto n = static_cast<double>(accuracy.size());
-  double mean = 0, sum = 0;
-  for (const double a : accuracy) mean += a / n;
-  for (const double a : accuracy) sum += (a - mean) * (a - mean);
-  return sum / (n - 1) / n;
-}
-
-}  // namespace
-
 PairedDifference paired_difference(std::span<const std::vector<std::int32_t>> a, std::span<const std::vector<std::int32_t>> b,
                                    std::span<const std::int32_t> labels) {
-  const auto share_right = [&](std::span<const std::vector<std::int32_t>> answers, std::size_t row) {
-    double right = 0;
-    for (const std::vector<std::int32_t>& answer : answers) right += answer[row] == labels[row] ? 1 : 0;
-    return right / static_cast<double>(answers.size());
-  };
   PairedDifference result;
   if (a.empty() || b.empty() || labels.empty()) return result;
-  const auto n = static_cast<double>(labels.size());
-  std::vector<double> differences;
-  for (std::size_t row = 0; row < labels.size(); ++row) {
-    differences.push_back(share_right(a, row) - share_right(b, row));
-    result.mean += differences.back() / n;
-  }
-  double variance = 0;
-  for (const double d : differences) variance += (d - result.mean) * (d - result.mean);
-  const double of_rows = labels.size() > 1 ? variance / (n - 1) / n : 0;
-  result.half_width = 1.959963984540054 * math::sqrt(of_rows + seed_variance(a, labels) + seed_variance(b, labels));
-  result.p_value = sign_flip_p_value(differences);
+  const ScoreDifference d = score_difference(a, b, labels, 0, train::Metric::kAccuracy);
+  result.mean = d.mean;
+  result.half_width = d.quantile * d.error;
+  result.p_value = sign_flip_p_value(row_differences(a, b, labels));
   return result;
 }
 

@@ -96,10 +96,8 @@ int choose_winner(std::span<const FinalistResult> results, const WinnerRule& rul
 std::filesystem::path weights_file(const FinalistSetting& setting, const Finalist& finalist, int seed);
 
 /// Is `a` better than `b` on the test rows? Per row the difference of the shares of seeds that are right; its mean with a 95 %
-/// interval, and the p-value of sign_flip_p_value(), since the interval is too narrow where few rows differ. The interval is a
-/// normal approximation whose variance is that of the mean over rows, which pairs the two, plus that of either mean over its seeds
-/// (other seeds would give other models; nothing where there is one). Significant: the interval excludes 0 and p ≤ 0.05 (not a
-/// number: unknown).
+/// interval, that of score_difference(), and the p-value of sign_flip_p_value(), since the interval is too narrow where few rows
+/// differ. Significant: the interval excludes 0 and p ≤ 0.05 (not a number: unknown).
 struct PairedDifference {
   double mean = 0, half_width = 0;
   double p_value = std::numeric_limits<double>::quiet_NaN();

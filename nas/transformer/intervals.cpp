@@ -61,18 +61,6 @@ std::vector<double> scores_of(Answers answers, std::span<const std::int32_t> lab
   return scores;
 }
 
-/// Variance of the mean over rows of the difference of the shares of trainings that are right.
-double paired_variance(Answers a, Answers b, std::span<const std::int32_t> labels) {
-  const auto right = [&](Answers answers, std::size_t row) {
-    double sum = 0;
-    for (const std::vector<std::int32_t>& given : answers) sum += given[row] == labels[row] ? 1 : 0;
-    return sum / static_cast<double>(answers.size());
-  };
-  std::vector<double> differences;
-  for (std::size_t row = 0; row < labels.size(); ++row) differences.push_back(right(a, row) - right(b, row));
-  return variance_of(differences, mean_of(differences)) / static_cast<double>(labels.size());
-}
-
 }  // namespace
 
 data::Interval wilson(double p, double rows) {
@@ -112,6 +100,17 @@ double student_quantile(double degrees) {
          (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
 }
 
+std::vector<double> row_differences(Answers a, Answers b, std::span<const std::int32_t> labels) {
+  const auto right = [&](Answers answers, std::size_t row) {
+    double sum = 0;
+    for (const std::vector<std::int32_t>& given : answers) sum += given[row] == labels[row] ? 1 : 0;
+    return sum / static_cast<double>(answers.size());
+  };
+  std::vector<double> differences;
+  for (std::size_t row = 0; row < labels.size(); ++row) differences.push_back(right(a, row) - right(b, row));
+  return differences;
+}
+
 ScoreDifference score_difference(Answers a, Answers b, std::span<const std::int32_t> labels, std::int32_t classes,
                                  train::Metric metric) {
   ScoreDifference out;
@@ -119,13 +118,20 @@ ScoreDifference score_difference(Answers a, Answers b, std::span<const std::int3
   if (a.empty() || b.empty() || labels.empty()) return out;
   const std::vector<double> of_a = scores_of(a, labels, classes, metric), of_b = scores_of(b, labels, classes, metric);
   out.mean = mean_of(of_a) - mean_of(of_b);
-  if (a.size() < 2 || b.size() < 2) return out;
-  const auto n = static_cast<double>(labels.size()), ka = static_cast<double>(a.size()), kb = static_cast<double>(b.size());
-  const double rows =
-      metric == train::Metric::kAccuracy ? paired_variance(a, b, labels) : bootstrap_variance(a, b, labels, classes);
-  const double seeds_a = variance_of(of_a, mean_of(of_a)) / ka, seeds_b = variance_of(of_b, mean_of(of_b)) / kb;
-  const double variance = rows + seeds_a + seeds_b;
-  const double spread = rows * rows / std::max(n - 1, 1.0) + seeds_a * seeds_a / (ka - 1) + seeds_b * seeds_b / (kb - 1);
+  const auto n = static_cast<double>(labels.size());
+  const auto of_rows = [&] {
+    const std::vector<double> differences = row_differences(a, b, labels);
+    return variance_of(differences, mean_of(differences)) / n;
+  };
+  const double rows = metric == train::Metric::kAccuracy ? of_rows() : bootstrap_variance(a, b, labels, classes);
+  double variance = rows, spread = rows * rows / std::max(n - 1, 1.0);
+  for (const std::vector<double>* scores : {&of_a, &of_b}) {
+    if (scores->size() < 2) continue;
+    const auto k = static_cast<double>(scores->size());
+    const double seeds = variance_of(*scores, mean_of(*scores)) / k;
+    variance += seeds;
+    spread += seeds * seeds / (k - 1);
+  }
   out.error = math::sqrt(variance);
   out.quantile = student_quantile(spread > 0 ? variance * variance / spread : n - 1);
   return out;

@@ -31,9 +31,13 @@ double student_quantile(double degrees);
 /// those make half of a 95 % interval.
 struct ScoreDifference {
   double mean = 0;
-  double error = 0;  ///< not a number where either group has one training: other seeds would give other models
+  double error = 0;
   double quantile = 0;
 };
+/// Of each row the share of trainings in `a` that are right less that in `b`.
+std::vector<double> row_differences(std::span<const std::vector<std::int32_t>> a, std::span<const std::vector<std::int32_t>> b,
+                                    std::span<const std::int32_t> labels);
+/// A group of one training has no variance over seeds here: right for what has no seed, else the caller's to say.
 /// error² = r + s²ₐ/kₐ + s²_b/k_b with s² the variances over the k trainings and r that over the n rows: of the mean of the paired
 /// differences for accuracy, else a bootstrap that draws the same rows for both (500 resamples, Philox). The quantile is Student's
 /// for the degrees of freedom of Welch and Satterthwaite, error⁴ / (r²/(n−1) + (s²ₐ/kₐ)²/(kₐ−1) + (s²_b/k_b)²/(k_b−1)).

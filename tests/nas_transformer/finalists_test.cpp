@@ -2,6 +2,7 @@
 #include <lathe/base/file.h>
 #include <lathe/nas/transformer/ablations.h>
 #include <lathe/nas/transformer/final_run_file.h>
+#include <lathe/nas/transformer/intervals.h>
 #include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
@@ -192,7 +193,9 @@ TEST_CASE("paired difference of accuracies") {
   CHECK(d.mean == doctest::Approx(0.375));
   const double variance = (0.625 * 0.625 + 0.875 * 0.875 + 0.625 * 0.625 + 0.375 * 0.375) / 3;
   const double of_seeds = 0.125 * 0.125;  // of the mean of accuracies 1 and 3/4
-  CHECK(d.half_width == doctest::Approx(1.959963984540054 * std::sqrt(variance / 4 + of_seeds)));
+  const double all_variance = variance / 4 + of_seeds;
+  const double degrees = all_variance * all_variance / (variance * variance / 16 / 3 + of_seeds * of_seeds);
+  CHECK(d.half_width == doctest::Approx(student_quantile(degrees) * std::sqrt(all_variance)));
   CHECK_FALSE(d.significant());
   const PairedDifference all = paired_difference(Answers{{0, 1, 0, 1}}, Answers{{1, 0, 1, 0}}, truth);
   CHECK(all.mean == 1);
