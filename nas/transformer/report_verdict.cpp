@@ -3,6 +3,8 @@
 #include <lathe/nas/transformer/quantities.h>
 #include <lathe/nas/transformer/report_text.h>
 
+#include <algorithm>
+
 namespace lathe::nas {
 namespace {
 
@@ -45,14 +47,18 @@ std::string beside_majority(const RunResults& r, const ModelRow& winner) {
          ": nothing on this test shows that it has learned anything";
 }
 
+/// Did the metric choose, not a size or a latency? Then a better one is news.
+bool chosen_by_metric(const RunResults& r) { return r.study.objectives.empty() || r.study.objectives[0].first == r.metric; }
+
 /// A smaller finalist that the test does not put behind the winner, or one that it puts before it; else nothing.
-std::string alternative(const ModelRow& winner, const ModelRow& other, std::int64_t rows) {
+std::string alternative(const RunResults& r, const ModelRow& winner, const ModelRow& other) {
   if (!other.of_winner) return "";
   const PairedDifference& d = *other.of_winner;
   const bool smaller = other.params > 0 && other.params < winner.params;
-  if (d.significant() ? d.mean > 0 : !smaller) return "";
-  std::string text = compare(winner.name, other.name, d, rows);
-  if (d.significant()) text += ", which validation, that chose, did not tell";
+  if (d.significant() ? d.mean > 0 || !chosen_by_metric(r) : !smaller) return "";
+  std::string text = compare(winner.name, other.name, d, r.data.test_rows);
+  if (d.significant() && r.metric == "accuracy" && winner.valid >= other.valid)
+    text += ", which validation, that chose, did not tell";
   if (smaller)
     text += str("; ", other.name, " has ", fixed(static_cast<double>(winner.params) / static_cast<double>(other.params), 1),
                 " times fewer parameters");
@@ -71,13 +77,20 @@ void compare_winner(const RunResults& r, const ModelRow& winner, std::vector<Ver
   }
   if (std::string text = beside_majority(r, winner); !text.empty()) out.push_back({Kind::note, true, std::move(text)});
   for (const ModelRow& m : r.models)
-    if (&m != &winner && m.name != "default" && !all_failed(m)) note(alternative(winner, m, r.data.test_rows));
+    if (&m != &winner && m.name != "default" && !all_failed(m)) note(alternative(r, winner, m));
+  const auto trainings = [](const ModelRow& m) { return m.seeds - m.failed; };
+  const bool single = std::any_of(r.models.begin(), r.models.end(), [&](const ModelRow& m) { return trainings(m) == 1; });
+  if (single && r.data.test_rows > 0)
+    note(
+        "where a model has one training, its differences are of that training: other seeds were not tried, and may give other "
+        "ones");
   if (winner.failed > 0)
     note(str(winner.failed, " of ", winner.seeds, " trainings of ", winner.name, " failed and are not in its mean"));
 }
 
 /// One-step changes of the winner that were trained: is one of them better than it?
 void judge_neighbours(const RunResults& r, std::vector<VerdictLine>& out) {
+  if (!chosen_by_metric(r)) return;  // more accurate neighbours are no better for a study of sizes
   std::int64_t known = 0;
   for (const Effect& e : r.why.effects) known += e.source == Effect::Source::retrained && e.error - e.error == 0;
   bool any = false;

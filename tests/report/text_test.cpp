@@ -52,8 +52,17 @@ TEST_CASE("the verdict says what is better and what cannot be told apart") {
   r.models[1].of_winner = PairedDifference{-0.013, 0.012};
   CHECK(
       says(r, "#3 is worse than #0 by 1.3 ± 1.2 points of accuracy, which validation, that chose, did not tell; #0 has 1.7 times"));
-  r.models[1].params = 200'000;
+  r.models[1].valid = r.models[0].valid + 0.1;  // told by validation: a target chose otherwise
+  CHECK(says(r, "#3 is worse than #0 by 1.3 ± 1.2 points of accuracy; #0 has 1.7 times"));
+  r.models[1].params = 200'000'000;
   CHECK(says(r, "#3 is worse than #0"));
+  RunResults sizes = r;  // the smallest was asked for: that another one is more accurate is no news
+  sizes.study.objectives = {{"params", "minimise"}};
+  CHECK(!says(sizes, "#3 is worse than #0"));
+  CHECK(!says(r, "other seeds were not tried"));
+  r.models[0].seeds = 1;
+  r.models[0].failed = 0;
+  CHECK(says(r, "where a model has one training, its differences are of that training: other seeds were not tried"));
   r.models[1].of_winner = PairedDifference{0.004, 0.012};
   CHECK(!says(r, "#3 and #0"));
 }
@@ -123,6 +132,9 @@ TEST_CASE("a one-step change that is better than the winner is told in words") {
       says(r,
            "#3 with layers 3 instead of 2 is better than it by 1.0 ± 0.8 points of validation accuracy, both trained again (1 such "
            "change was tried)"));
+  RunResults sizes = r;
+  sizes.study.objectives = {{"params", "minimise"}};
+  CHECK(!says(sizes, "is better than it by"));
   CHECK(has(report_html(r), "layers 3 instead of 2 is better"));
   r.why.effects[1].error = std::numeric_limits<double>::quiet_NaN();  // one seed
   CHECK(!says(r, "layers 3 instead"));
