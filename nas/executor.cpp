@@ -70,7 +70,7 @@ class Run {
         storage_(storage),
         options_(options),
         owner_(options.owner.empty() ? owner_name() : options.owner),
-        share_(options.workers),
+        share_(options.threads > 0 ? options.threads : threads_of(options.workers)),
         own_checkpoints_(options.checkpoints ? nullptr : memory_checkpoints()),
         checkpoints_(options.checkpoints ? options.checkpoints : own_checkpoints_.get()),
         observer_(options.observer ? options.observer : &silent_),

@@ -46,7 +46,8 @@ class Observer {
 };
 
 struct ExecutorOptions {
-  int workers = 1;  ///< real ones, in this process; those that wait lend their thread (SegmentContext::threads)
+  int workers = 1;  ///< real ones, in this process
+  int threads = 0;  ///< that they share: those that wait lend theirs (SegmentContext::threads); 0: threads_of(workers)
   StopFlag stop;    ///< finish nothing more, give tasks back, return
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  ///< as `stop`, when it has passed
   /// Stop as soon as the log has this many events or the next batch would pass it.

@@ -3,8 +3,12 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <thread>
 
 namespace lathe::nas {
+
+/// One a worker, but no more than there are cores: what a worker lends should run.
+inline int threads_of(int workers) { return std::min(workers, std::max(1, static_cast<int>(std::thread::hardware_concurrency()))); }
 
 /// `threads` for all. Safe to use from several threads.
 class ThreadShare {

@@ -216,7 +216,7 @@ std::vector<FinalistResult> train_finalists(std::span<const Finalist> finalists,
     results[i].runs.resize(seeds);
   }
   std::atomic<std::size_t> next{0};
-  ThreadShare share(setting.workers);
+  ThreadShare share(threads_of(setting.workers));
   std::mutex mutex;
   std::exception_ptr failure;
   const auto work = [&] {
