@@ -9,6 +9,7 @@
 #include <lathe/nas/front.h>
 #include <lathe/nas/importance.h>
 #include <lathe/nas/plot_data.h>
+#include <lathe/nas/transformer/search.h>
 
 #include <algorithm>
 
@@ -179,7 +180,9 @@ int run_importance(Invocation& invocation) {
   if (!invocation.value("--metric").empty()) options.objective = objective_of(invocation, view.header);
   const auto found = nas::importances(view.header.space, view.history, view.header.directions, options);
   if (found.empty()) return none_to_show(console, view);
-  const auto warnings = nas::edge_warnings(view.header.space, view.history, view.header.directions);
+  const auto warnings = view.header.data_hash.empty()
+                            ? nas::edge_warnings(view.header.space, view.history, view.header.directions)
+                            : nas::widenable_edges(view.header.space, view.history, view.header.directions);  // of transformers
   if (console.json()) {
     for (const nas::Importance& i : found)
       console.json_line("importance", [&](JsonWriter& json) {
