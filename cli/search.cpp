@@ -93,11 +93,11 @@ class Search {
   /// Of search.time what the study left.
   void use_the_rest(const nas::History& history, double searched, nas::SearchJob& job) {
     const nas::SearchSize& wanted = plan_.wanted;
-    resolve_finalists(config_, plan_, seconds_so_far(), searched, history, job);
+    const std::int64_t candidates = resolve_finalists(config_, plan_, seconds_so_far(), searched, history, job);
     job_.finalists = job.finalists = config_.integer("finalists.count");
     job_.seeds = job.seeds = config_.integer("finalists.seeds");
     job.finalist_epochs = config_.integer("finalists.epochs");
-    if (job.finalists < wanted.finalists || job.seeds < wanted.seeds || job.finalist_epochs < wanted.finalist_epochs)
+    if (job.finalists < candidates || job.seeds < wanted.seeds || job.finalist_epochs < wanted.finalist_epochs)
       console_.note(str("retrain ", plural(job.finalists, "finalist"), " x ", plural(job.seeds, "seed"), ", ",
                         plural(job.finalist_epochs, "epoch"), " instead of ", wanted.finalists, " x ", wanted.seeds, ", ",
                         wanted.finalist_epochs, ": the time asked for leaves no more"));

@@ -32,10 +32,6 @@ nas::SearchSize size_of(const Config& config) {
     size.shared_random = config.integer("supernet.random");
   }
   size.ablations = config.integer("finalists.ablations");
-  const std::vector<nas::Quantity> objectives = objectives_of(config);  // none: the metric
-  const std::string& sampler = config.text("search.sampler");
-  size.larger = sampler != "random" && sampler != "sobol" && sampler != "grid" &&
-                std::all_of(objectives.begin(), objectives.end(), nas::is_measured);
   return size;
 }
 
@@ -114,6 +110,12 @@ Plan make_plan(Config& config, const LoadedData& data, const nas::StudyHeader& h
   plan.workers = worker_count(config);
   plan.speed = nas::measure_speed(sample, objective, plan.workers);
   plan.size = size_of(config);
+  const std::vector<nas::Quantity> objectives = objectives_of(config);  // none: the metric
+  plan.size.larger =
+      nas::learns_from_results(header.sampler) && std::all_of(objectives.begin(), objectives.end(), nas::is_measured);
+  if (const nas::PointCount all = space.count(); header.duplicates == nas::Duplicates::reject && !all.infinite && !all.saturated)
+    plan.size.most_trials = static_cast<std::int64_t>(  // about as many as are valid
+        std::clamp(static_cast<double>(all.points) * sample.admissible(), 1.0, static_cast<double>(plan.size.most_trials)));
   const Cheapness cheap = cheapness(config, data, header, objective, sample.points);
   plan.size.cheap_share = cheap.share;
   const double baseline = plan.size.finalists > 0 ? baseline_seconds(data) : 0;
@@ -217,8 +219,8 @@ TimePlan plan_search(Config& config, const LoadedData& data, const nas::StudyHea
   return {seconds, wanted, plan.speed, plan.behind_seconds};
 }
 
-void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, double searched, const nas::History& history,
-                       const nas::SearchJob& job) {
+std::int64_t resolve_finalists(Config& config, const TimePlan& plan, double elapsed, double searched, const nas::History& history,
+                               const nas::SearchJob& job) {
   const nas::TrainingObjective objective(job.setting, job.rows->train, job.rows->valid);
   const auto epoch_seconds = [&](const nas::CandidateCost& cost) {
     return plan.speed.epoch_seconds(static_cast<double>(cost.epoch_flops));
@@ -245,6 +247,7 @@ void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, dou
   }
   resolve_finalists(config,
                     nas::resolve_finalists(plan.seconds - elapsed - plan.behind_seconds, best, of_base, wanted, job.workers));
+  return static_cast<std::int64_t>(best.size());
 }
 
 }  // namespace lathe::cli

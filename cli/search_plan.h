@@ -28,8 +28,9 @@ TimePlan plan_search(Config& config, const LoadedData& data, const nas::StudyHea
 /// Once the study is done, for which `searched` of the `elapsed` seconds since the command began were spent: as many trainings of
 /// finalists as fit into the time that is left, by the sizes of the best trials and the speed that was seen. Resolves
 /// finalists.count, seeds and epochs to it. The study is what it is, and these numbers are recorded, so a search from the
-/// configuration that is left gives the same winner.
-void resolve_finalists(Config& config, const TimePlan& plan, double elapsed, double searched, const nas::History& history,
-                       const nas::SearchJob& job);
+/// configuration that is left gives the same winner. Returns of how many trials finalists could be chosen, at most as many as
+/// were wanted.
+std::int64_t resolve_finalists(Config& config, const TimePlan& plan, double elapsed, double searched, const nas::History& history,
+                               const nas::SearchJob& job);
 
 }  // namespace lathe::cli

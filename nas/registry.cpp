@@ -100,6 +100,12 @@ PrunerRegistry PrunerRegistry::builtin() {
 }
 
 void SamplerRegistry::add(std::string tag, Factory factory) { add_to(factories_, "sampler", std::move(tag), std::move(factory)); }
+bool learns_from_results(std::string_view tag) {
+  for (const std::string_view name : {"random@", "sobol@", "grid@"})
+    if (tag.starts_with(name)) return false;
+  return true;
+}
+
 std::string SamplerRegistry::resolve(const std::string& name) const { return resolve_in(factories_, "sampler", name); }
 std::unique_ptr<Sampler> SamplerRegistry::make(const StudyHeader& header) const {
   return factories_.at(resolve(header.sampler))(header);

@@ -40,6 +40,9 @@ constexpr std::uint32_t kUniformDraws = 10'000;  ///< … then uniform ones, att
 /// The next admitted point by that rule, or nothing.
 std::optional<Point> ask(Sampler& sampler, const SamplerView& view);
 
+/// Do the sampler's proposals depend on results? Those of random, sobol and grid do not.
+bool learns_from_results(std::string_view tag);
+
 /// Samplers by tag `name@version`. A version names semantics: it changes when proposals change. A plain value: a program
 /// adds its own samplers to its own copy.
 class SamplerRegistry {

@@ -27,7 +27,7 @@ namespace lathe::nas {
 /// A candidate's optimizer as nn::cost_of wants it: for its FLOPs and its state's memory.
 nn::MakeUpdate update_of(const train::TrainConfig& config);
 
-/// What a candidate costs on given training rows: exact, from shapes alone.
+/// What a candidate costs on given training rows, from shapes alone: exact but for what epoch_flops says.
 struct CandidateCost {
   std::int64_t parameters = 0;
   /// Training, all rows once, updates included. Batches of several groups have their loss counted twice; here all rows count so, if

@@ -120,8 +120,7 @@ SpaceSample sample_space(const Space& space, const TrainingObjective& objective,
 
 void add_first(SpaceSample& sample, const StudyHeader& header, const TrainingObjective& objective,
                const SamplerRegistry& samplers) {
-  const bool learns =
-      !header.sampler.starts_with("random@") && !header.sampler.starts_with("sobol@") && !header.sampler.starts_with("grid@");
+  const bool learns = learns_from_results(header.sampler);
   if (learns && !header.warm_start.empty()) return;
   const std::unique_ptr<Sampler> sampler = samplers.make(header);
   const History nothing;
@@ -261,8 +260,6 @@ SearchSize resolve_finalists(double seconds, std::span<const double> epoch_secon
   return size;
 }
 
-constexpr std::int64_t kMostTrials = 100'000;
-
 SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedModel& speed, const SearchSize& wanted,
                         const CandidateCost& base, int workers) {
   SearchSize size = wanted;
@@ -280,7 +277,7 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
       return cost.total() - cost.finalist_seconds + std::max(cost.finalist_seconds, reserved) <= seconds;
     };
     std::int64_t low = 0, high = 1;  // low fits, high does not
-    while (high <= kMostTrials && fits(high)) low = high, high *= 2;
+    while (high <= size.most_trials && fits(high)) low = high, high *= 2;
     while (high - low > 1) {
       const std::int64_t middle = low + (high - low) / 2;
       (fits(middle) ? low : high) = middle;
@@ -295,7 +292,7 @@ SearchSize resolve_time(double seconds, const SpaceSample& sample, const SpeedMo
     throw InputError(str("search.time = ", fixed(seconds, 1), "s is too short for one trial of one epoch; at least ",
                          fixed(estimate(sample, speed, size, base, workers).total() / 0.6 + 1, 0), "s would do"));
   }
-  size.trials = std::min(size.trials, kMostTrials);
+  size.trials = std::min(size.trials, size.most_trials);
   return size;
 }
 

@@ -41,8 +41,8 @@ struct SpaceSample {
   double admissible() const { return drawn > 0 ? static_cast<double>(points.size()) / static_cast<double>(drawn) : 0; }
 };
 SpaceSample sample_space(const Space& space, const TrainingObjective& objective, std::int64_t draws = 100);
-/// What the study's sampler proposes without any result: the first 10 of one that learns (none if it begins with an earlier study's
-/// trials), the first 32 of others.
+/// What the study's sampler proposes without any result, as if each were the first (a repeated point would be drawn anew): the
+/// first 10 of one that learns (none if it begins with an earlier study's trials), the first 32 of others.
 void add_first(SpaceSample& sample, const StudyHeader& header, const TrainingObjective& objective, const SamplerRegistry& samplers);
 
 /// Trains the sample's candidates at the 10th, 50th and 90th percentile of FLOPs for about `seconds` in all, each by `workers`
@@ -65,9 +65,10 @@ struct SearchSize {
   std::int64_t ablations = 0;      ///< one-step changes of the winner, trained beside it (ablations.h)
   bool larger =
       false;  ///< the sampler learns, and towards what models are good at: a quarter of its trials is of the larger half alone
-  double cheap_share = 1;    ///< of the time of training in full that judging a candidate takes
-  double kept_share = 1;     ///< of the epochs of its trials that early stopping leaves: epochs_kept()
-  double other_seconds = 0;  ///< of everything else
+  std::int64_t most_trials = 100'000;  ///< as many points as the space has, where none may come twice
+  double cheap_share = 1;              ///< of the time of training in full that judging a candidate takes
+  double kept_share = 1;               ///< of the epochs of its trials that early stopping leaves: epochs_kept()
+  double other_seconds = 0;            ///< of everything else
 };
 
 struct Estimate {

@@ -79,6 +79,14 @@ TEST_CASE("estimate: what comes before and behind, and what is cheaper") {
   CHECK(estimate(s, speed(), size, fallback, 2).ablation_seconds == 0);
 }
 
+TEST_CASE("a time budget asks for no more trials than the space has points") {
+  const SpaceSample s = sample({200, 50, 500, 100});
+  SearchSize wanted{.trials = 5, .epochs = 1, .finalists = 0};
+  CHECK(resolve_time(1000, s, speed(), wanted, CandidateCost{.epoch_flops = 150}, 1).trials > 17);
+  wanted.most_trials = 17;
+  CHECK(resolve_time(1000, s, speed(), wanted, CandidateCost{.epoch_flops = 150}, 1).trials == 17);
+}
+
 TEST_CASE("early stopping leaves a share of the epochs that its pruner decides") {
   StudyHeader header;
   header.space = SpaceBuilder().real("x", 0, 1).build();
